@@ -1,0 +1,1 @@
+"""Trunkline's core: the life of a completion request, and gRPC around it."""

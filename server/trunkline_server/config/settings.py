@@ -1,0 +1,156 @@
+"""Everything an operator may set, as frozen values with their defaults: the schema of trunkline.yaml."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
+
+from trunkline.secret import NO_SECRET, Secret
+
+MIB = 1024 * 1024
+
+SecretText = Annotated[
+    Secret,
+    PlainValidator(lambda value: value if isinstance(value, Secret) else Secret(str(value))),
+    PlainSerializer(repr, return_type=str),
+    WithJsonSchema({"type": "string", "writeOnly": True}),
+]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(gt=0, le=86400)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
+ModelName = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class _Settings(BaseModel):
+    # An input value may be a secret: no error may show it.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
+
+
+class Listen(_Settings):
+    """Where a surface listens."""
+
+    host: str = "127.0.0.1"
+    """Address to bind. Anything but loopback needs keys, or allow_unauthenticated."""
+    port: Port
+    """Port to bind; 0 picks a free one."""
+
+
+class RestSettings(Listen):
+    """The OpenAI-compatible REST surface."""
+
+    port: Port = 4000
+    """Port to bind; 0 picks a free one."""
+
+
+class GrpcSettings(Listen):
+    """The gRPC surface."""
+
+    port: Port = 50051
+    """Port to bind; 0 picks a free one."""
+
+
+class Limits(_Settings):
+    """What the gateway takes on at once. Beyond it, callers get 503 or RESOURCE_EXHAUSTED with Retry-After."""
+
+    max_request_bytes: Annotated[int, Field(ge=1024, le=1024 * MIB)] = 32 * MIB
+    """Most bytes of one request, after decompression; both surfaces and both directions of gRPC."""
+    max_requests_in_flight: Annotated[int, Field(ge=1)] = 2000
+    """Most requests being answered at once."""
+    max_bytes_in_flight: Annotated[int, Field(ge=1024)] = 512 * MIB
+    """Most bytes of requests held at once, those still arriving included."""
+    max_messages: Annotated[int, Field(ge=1)] = 10_000
+    """Most messages of one request."""
+    retry_after_s: Seconds = 1
+    """What callers turned away are told to wait."""
+
+
+class Timeouts(_Settings):
+    """How long to wait for a provider, and in all."""
+
+    connect_s: Seconds = 10
+    """To a connection, TLS included."""
+    first_token_s: Seconds = 120
+    """Of a stream, from sending the request to the first content."""
+    idle_s: Seconds = 120
+    """Between two pieces of a stream."""
+    total_s: Seconds = 600
+    """For a whole request whose caller set no deadline, every attempt included."""
+    shutdown_grace_s: Seconds = 30
+    """For running requests after SIGTERM; what is left then ends with a typed error."""
+
+
+class KeySettings(_Settings):
+    """A virtual key. Its secret is not kept: only the digest that `trunkline keys hash` prints."""
+
+    name: Name
+    """Names the key in logs, traces and the ledger."""
+    digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+    """What `trunkline keys hash` printed for the secret."""
+    project: str = ""
+    """The project that its use counts for."""
+    team: str = ""
+    """The team that its project belongs to."""
+    models: tuple[ModelName, ...] = ("*",)
+    """Patterns of the model names it may ask for, such as "fast" or "openai/*"."""
+
+
+class ProviderSettings(_Settings):
+    """A vendor or engine and its credentials."""
+
+    kind: str
+    """Which row of the provider table it is, such as "openai", "vllm" or "openai_compatible"."""
+    base_url: str = ""
+    """Where it is; empty: the kind's own address."""
+    api_key: SecretText = NO_SECRET
+    """Its credential, best as ${VARIABLE}. Empty: the kind's own environment variable, if that is set."""
+    headers: dict[str, str] = Field(default_factory=dict)
+    """Headers sent with every call, such as OpenAI-Organization."""
+    models: tuple[ModelName, ...] = ()
+    """The model ids it offers. Empty: whatever is asked for as "provider/model", and those it lists itself."""
+    send_trace_context: bool = False
+    """Whether W3C trace context goes to it; for engines of your own that are traced as well."""
+
+
+class ModelSettings(_Settings):
+    """A model name that clients may ask for."""
+
+    targets: Annotated[tuple[ModelName, ...], Field(min_length=1)]
+    """Targets as "provider/model", tried in this order."""
+    owner: str = ""
+    """Shown as owned_by in the model list; empty: the first target's provider."""
+
+
+class LogSettings(_Settings):
+    """Logs and the access log, both on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe log line that is written. The access log is always written."""
+
+
+class TelemetrySettings(_Settings):
+    """OpenTelemetry. An endpoint set by the OTEL_* environment variables turns export on."""
+
+    service_name: str = "trunkline"
+    """The service.name resource attribute, unless OTEL_SERVICE_NAME says otherwise."""
+    otlp_endpoint: str = ""
+    """Where spans go by OTLP over gRPC, such as "http://127.0.0.1:4317"; empty: as OTEL_* says, else nowhere."""
+
+
+class Settings(_Settings):
+    """The whole configuration."""
+
+    rest: RestSettings = RestSettings()
+    grpc: GrpcSettings = GrpcSettings()
+    limits: Limits = Limits()
+    timeouts: Timeouts = Timeouts()
+    keys: tuple[KeySettings, ...] = ()
+    """Virtual keys. None: everybody may call, but only loopback is served."""
+    allow_unauthenticated: bool = False
+    """Serve other addresses than loopback although there are no keys."""
+    providers: dict[Name, ProviderSettings] = Field(default_factory=dict)
+    """Providers by name."""
+    models: dict[ModelName, ModelSettings] = Field(default_factory=dict)
+    """Model names by what clients ask for."""
+    echo: bool = True
+    """Whether the built-in model `echo` is offered."""
+    log: LogSettings = LogSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()

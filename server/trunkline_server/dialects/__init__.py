@@ -1,0 +1,1 @@
+"""The wire languages that providers speak; pure translation, no I/O."""

@@ -1,0 +1,39 @@
+"""A provider as configured, and one of its models as the place an attempt goes to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from trunkline.secret import NO_SECRET, Secret
+from trunkline_server.providers.kinds import ProviderKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """A vendor or engine with its address and credentials, resolved from the configuration at load time."""
+
+    name: str
+    """Its name in the configuration; the first half of a target's name."""
+    kind: ProviderKind
+    base_url: str
+    """Without a slash at the end, such as "https://api.openai.com/v1"."""
+    api_key: Secret = NO_SECRET
+    """Sent to `base_url` and nowhere else. Empty: none is sent."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Sent with every call, such as OpenAI-Organization."""
+    send_trace_context: bool = False
+    """Whether traceparent and tracestate go to this provider."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One provider and one of its models."""
+
+    provider: Provider
+    model: str
+    """The model id as the provider knows it."""
+    name: str
+    """ "provider/model", as reports, spans and the access log name it."""
+
+    @classmethod
+    def of(cls, provider: Provider, model: str) -> "Target":
+        return cls(provider=provider, model=model, name=f"{provider.name}/{model}")

@@ -1,0 +1,1 @@
+"""Which target is tried next; pure."""

@@ -1,0 +1,42 @@
+"""What a transport can do: send one request to a provider and give its answer piece by piece."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from trunkline_server.providers.target import Provider
+from trunkline_server.values.wire import WireRequest
+
+
+class Exchange(Protocol):
+    """One answer of a provider, being read. Errors are GatewayErrors, mapped where they arise."""
+
+    status: int
+    headers: Mapping[str, str]
+    """By lower-case name."""
+
+    async def read(self) -> bytes:
+        """What has arrived since the last read, waiting if nothing has; empty at the end.
+
+        Raises ProviderBadAnswerError if the connection breaks before the answer's end.
+        """
+        ...
+
+    def fail(self, error: Exception) -> None:
+        """Makes the pending read, or else the next one, raise `error`. For limits and shutdown."""
+        ...
+
+    def close(self) -> None:
+        """Gives the connection back if the answer was read to its end, else closes it at once. May be repeated."""
+        ...
+
+
+class Transport(Protocol):
+    """A way to reach providers."""
+
+    async def open(self, provider: Provider, request: WireRequest, headers: Mapping[str, str]) -> Exchange:
+        """Sends the request and waits for the answer's status and headers.
+
+        `headers` are the call's own, such as traceparent. Raises ProviderUnavailableError if there is no answer.
+        Cancelling closes the connection.
+        """
+        ...

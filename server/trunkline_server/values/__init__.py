@@ -1,0 +1,1 @@
+"""Values that several rooms hand to each other; they know nobody."""
