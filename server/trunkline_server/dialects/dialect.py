@@ -1,11 +1,11 @@
 """What a wire language can do: the four pure hooks of every dialect."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from trunkline.errors import GatewayError
-from trunkline.v1 import CompleteRequest, Event, FinishedEvent
+from trunkline.v1 import CompleteRequest, Event, FinishedEvent, FinishReason
 from trunkline_server.providers.target import Target
 from trunkline_server.values.wire import SseFrame, WireRequest
 
@@ -27,6 +27,8 @@ class Ending:
     """True: every choice that began has a finish reason. False: the answer was cut off."""
     finished: FinishedEvent
     """Usage, service tier and what else is known only at the end; the engine adds report and cost."""
+    finish_reasons: Sequence["FinishReason.ValueType"] = ()
+    """Why each choice ended, by choice."""
 
 
 class Decoder(Protocol):
@@ -36,6 +38,13 @@ class Decoder(Protocol):
     `Dialect.error` makes of a failure reported in band. It sets in `started` what the provider tells; the engine adds
     the request's id and the target.
     """
+
+    finished: bool
+    """Every choice that began has a finish reason; only usage and the like may still come."""
+    done: bool
+    """The provider said that nothing follows, such as by [DONE]. It proves nothing about completeness."""
+    content_chars: int
+    """Characters of text, reasoning and arguments so far, from which usage is estimated if it never comes."""
 
     def feed(self, frame: SseFrame, events: EventSink) -> None:
         """One frame of a stream."""

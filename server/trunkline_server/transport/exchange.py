@@ -22,11 +22,15 @@ class Exchange(Protocol):
         ...
 
     def fail(self, error: Exception) -> None:
-        """Makes the pending read, or else the next one, raise `error`. For limits and shutdown."""
+        """Closes the connection and makes the pending read, or else the next one, raise `error`. For limits."""
         ...
 
-    def close(self) -> None:
-        """Gives the connection back if the answer was read to its end, else closes it at once. May be repeated."""
+    def close(self, *, linger_s: float = 0) -> None:
+        """Gives the connection back if the answer was read to its end, else closes it. May be repeated.
+
+        With `linger_s` it waits in the background that long for an end that is about to come, so that a connection
+        whose answer is known to be complete can be used again.
+        """
         ...
 
 

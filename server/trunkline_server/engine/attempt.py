@@ -1,0 +1,285 @@
+"""One call to one target: the only place where a dialect meets the transport."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+from trunkline.errors import DeadlineError, GatewayError, ProviderBadAnswerError, ProviderSilentError
+from trunkline.v1 import AttemptOutcome, CompleteRequest, NoteAction, StreamCompleteResponse
+from trunkline_server.config.settings import Timeouts
+from trunkline_server.dialects.dialect import Dialect, Ending, MalformedFrameError
+from trunkline_server.engine.estimate import estimated_usage
+from trunkline_server.engine.run import Run
+from trunkline_server.providers.target import Target
+from trunkline_server.transport.exchange import Exchange, Transport
+from trunkline_server.transport.sse import SseParser
+from trunkline_server.values.wire import SseFrame, WireRequest
+
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+MAX_ERROR_BYTES = 64 * 1024
+
+# A stream whose choices have all finished may still bring usage; a provider that then neither says anything nor ends
+# the stream is not waited for longer than this.
+AFTER_FINISH_S = 1.0
+# How long a connection whose answer is complete may take to end, so that it can be used again.
+LINGER_S = 1.0
+
+_STREAM_STARTS = (b"data:", b"event:", b":", b"id:", b"retry:")
+# Events that are no content: while there are no others, nothing is given to the caller.
+_SILENT_KINDS = frozenset(("started", "usage"))
+
+
+class Attempt:
+    """Sends the request to its target and gives the answer in batches of events.
+
+    Use as a context manager: leaving it closes the provider's connection and completes the attempt's report, however
+    it ended. A batch is given only once there is content in it, so an attempt that fails before has given nothing,
+    and another target may be tried.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        request: CompleteRequest,
+        target: Target,
+        *,
+        dialect: Dialect,
+        transport: Transport,
+        timeouts: Timeouts,
+        span_id: int,
+    ) -> None:
+        self.over = False
+        """Whether the last batch, the one with `finished`, has been given."""
+        self._run = run
+        self._request = request
+        self._target = target
+        self._dialect = dialect
+        self._transport = transport
+        self._timeouts = timeouts
+        self._span_id = span_id
+        self._loop = asyncio.get_running_loop()
+        self._report = run.begin_attempt(target, span_id)
+        self._decoder = dialect.decoder(target)
+        self._exchange: Exchange | None = None
+        self._parser: SseParser | None = None
+        self._first_piece = b""
+        self._first_token_at = 0.0
+        self._ending: Ending | None = None
+        self._failure: GatewayError | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._run.watch.detach()
+        if not self.over:
+            self._report.duration_us = self._run.elapsed_us() - self._report.start_us
+            self._report.outcome = self._outcome(exc)
+            self._account()
+        if self._exchange is not None:
+            self._exchange.close(linger_s=LINGER_S if self.over else 0)
+
+    def _outcome(self, exc: BaseException | None) -> "AttemptOutcome.ValueType":
+        if not isinstance(exc, GatewayError):  # cancelled, or the generator was closed, which is the same
+            return AttemptOutcome.ATTEMPT_OUTCOME_CANCELLED
+        exc.target = exc.target or self._target.name
+        self._report.failure.CopyFrom(exc.to_failure())
+        if isinstance(exc, (ProviderSilentError, DeadlineError)):
+            return AttemptOutcome.ATTEMPT_OUTCOME_TIMED_OUT
+        return AttemptOutcome.ATTEMPT_OUTCOME_FAILED
+
+    async def open(self, *, stream: bool) -> None:
+        """Sends the request and waits for the answer to begin. Raises what the provider's failure means."""
+        wire = self._dialect.encode(self._request, self._target, stream=stream)
+        if wire.notes:
+            self._report.notes.extend(wire.notes)
+        self._exchange = exchange = await self._send(wire)
+        self._report.http_status = exchange.status
+        self._report.provider_request_id = exchange.headers.get("x-request-id", "")
+        self._run.watch.attach(exchange.fail)
+        if exchange.status // 100 != 2:
+            await self._raise_refusal(exchange)
+        self._first_piece = await self._read(exchange)
+        if _is_stream(exchange.headers, self._first_piece):
+            self._parser = SseParser()
+
+    async def next_batch(self) -> StreamCompleteResponse:
+        """The next events of the answer; call it after `open`, until `over`."""
+        exchange, parser = self._exchange, self._parser
+        if exchange is None:
+            raise RuntimeError("next_batch was called before open")
+        if self._failure is not None:
+            raise self._failure
+        if parser is None:
+            return await self._whole(exchange)
+        run, decoder = self._run, self._decoder
+        batch = StreamCompleteResponse()
+        while True:
+            chunk = await self._next_chunk(exchange)
+            count = len(batch.events)
+            try:
+                for frame in parser.feed(chunk) if chunk else parser.close():
+                    self._feed(frame, batch)
+                count = len(batch.events)
+                if not chunk or decoder.done:
+                    return self._finished(batch)
+            except GatewayError as error:
+                # What came before the failure belongs to the caller, unless nothing has been given to it: then the
+                # next target starts afresh.
+                if not run.committed or not count:
+                    raise
+                self._failure = error
+                del batch.events[count:]
+                return run.number(batch)
+            if batch.events and (run.committed or self._commit(batch)):
+                return run.number(batch)
+
+    async def _send(self, wire: WireRequest) -> Exchange:
+        run = self._run
+        began = time.monotonic_ns()
+        self._first_token_at = self._loop.time() + self._timeouts.first_token_s
+        interrupted: list[GatewayError] = []
+        scope = asyncio.timeout(None)
+        try:
+            async with scope:
+                run.watch.attach(partial(self._interrupt, scope, interrupted))
+                if wire.stream:
+                    run.watch.waiting(self._first_token_at, self._first_token_text())
+                return await self._transport.open(self._target.provider, wire, self._call_headers())
+        except TimeoutError:
+            if not interrupted:
+                raise
+            raise interrupted[0] from None
+        finally:
+            run.watch.detach()
+            run.provider_wait_ns += time.monotonic_ns() - began
+
+    def _interrupt(self, scope: asyncio.Timeout, interrupted: list[GatewayError], error: GatewayError) -> None:
+        interrupted.append(error)
+        scope.reschedule(self._loop.time())
+
+    def _call_headers(self) -> Mapping[str, str]:
+        if not self._target.provider.send_trace_context:
+            return {}
+        trace = self._run.record.trace
+        headers = {"traceparent": trace.traceparent(self._span_id)}
+        if trace.tracestate:
+            headers["tracestate"] = trace.tracestate
+        return headers
+
+    async def _raise_refusal(self, exchange: Exchange) -> None:
+        if exchange.status // 100 == 3:
+            raise ProviderBadAnswerError(
+                f"provider {self._target.provider.name} answered with a redirect, which is not followed; set its "
+                "base_url to where it is",
+                provider_status=exchange.status,
+            )
+        pieces, size = [], 0
+        while size < MAX_ERROR_BYTES and (piece := await self._read(exchange)):
+            pieces.append(piece)
+            size += len(piece)
+        body = b"".join(pieces)[:MAX_ERROR_BYTES]
+        raise self._dialect.error(self._target, exchange.status, exchange.headers, body)
+
+    async def _read(self, exchange: Exchange) -> bytes:
+        began = time.monotonic_ns()
+        try:
+            return await exchange.read()
+        finally:
+            self._run.provider_wait_ns += time.monotonic_ns() - began
+
+    async def _whole(self, exchange: Exchange) -> StreamCompleteResponse:
+        pieces, size = [self._first_piece], len(self._first_piece)
+        while self._first_piece and (piece := await self._read(exchange)):
+            pieces.append(piece)
+            size += len(piece)
+            if size > MAX_ANSWER_BYTES:
+                raise self._bad_answer(f"is larger than {MAX_ANSWER_BYTES} bytes")
+        batch = StreamCompleteResponse()
+        try:
+            self._decoder.whole(b"".join(pieces), batch.events)
+        except MalformedFrameError as error:
+            raise self._bad_answer(f"cannot be read: {error}") from error
+        return self._finished(batch)
+
+    def _feed(self, frame: SseFrame, batch: StreamCompleteResponse) -> None:
+        try:
+            self._decoder.feed(frame, batch.events)
+        except MalformedFrameError as error:
+            if self._run.strict:
+                raise self._bad_answer(f"holds an event that cannot be read: {error}") from error
+            self._report.notes.add(
+                field="malformed_event_skipped", action=NoteAction.NOTE_ACTION_DROPPED, reason=str(error)
+            )
+
+    async def _next_chunk(self, exchange: Exchange) -> bytes:
+        """What the provider sends next; empty at the end, or when it holds open a stream that is over."""
+        if self._first_piece:
+            chunk, self._first_piece = self._first_piece, b""
+            return chunk
+        watch, finished = self._run.watch, self._decoder.finished
+        if finished:
+            watch.waiting(self._loop.time() + AFTER_FINISH_S, "the time for usage after the end")
+        elif self._run.committed:
+            watch.waiting(self._loop.time() + self._timeouts.idle_s, f"the idle limit of {self._timeouts.idle_s:g} s")
+        else:
+            watch.waiting(self._first_token_at, self._first_token_text())
+        try:
+            return await self._read(exchange)
+        except (ProviderSilentError, ProviderBadAnswerError):
+            if not finished:
+                raise
+            return b""
+        finally:
+            watch.arrived()
+
+    def _first_token_text(self) -> str:
+        return f"the first-token limit of {self._timeouts.first_token_s:g} s"
+
+    def _commit(self, batch: StreamCompleteResponse) -> bool:
+        """Whether `batch` holds content; if so, it is marked as what the caller gets first."""
+        if all(event.WhichOneof("kind") in _SILENT_KINDS for event in batch.events):
+            return False
+        self._run.commit(self._report, batch)
+        return True
+
+    def _finished(self, batch: StreamCompleteResponse) -> StreamCompleteResponse:
+        """`batch` with the end of the answer. Raises ProviderBadAnswerError if the answer was cut off."""
+        self._ending = ending = self._decoder.close(batch.events)
+        if not ending.complete:
+            raise self._bad_answer("broke off before its end" if self._decoder.content_chars else "is empty")
+        if not ending.finished.HasField("usage"):
+            ending.finished.usage.CopyFrom(estimated_usage(self._request, self._decoder.content_chars))
+        if not self._run.committed:
+            self._run.commit(self._report, batch)
+        self._run.finish(self._report, ending, batch)
+        self.over = True
+        return self._run.number(batch)
+
+    def _account(self) -> None:
+        """What was used although there is no whole answer: as reported if it was, else estimated, if anything came."""
+        ending = self._ending or self._decoder.close(StreamCompleteResponse().events)
+        if ending.finished.HasField("usage"):
+            self._run.account(self._report, ending.finished.usage)
+        elif self._decoder.content_chars:
+            self._run.account(self._report, estimated_usage(self._request, self._decoder.content_chars))
+
+    def _bad_answer(self, what: str) -> ProviderBadAnswerError:
+        return ProviderBadAnswerError(
+            f"the answer of provider {self._target.provider.name} {what}", provider_status=self._report.http_status
+        )
+
+
+def _is_stream(headers: Mapping[str, str], first: bytes) -> bool:
+    """Whether the answer is an event stream: by its type, or by its look where the type says nothing."""
+    content_type = headers.get("content-type", "")
+    if "event-stream" in content_type:
+        return True
+    if "json" in content_type:
+        return False
+    return first.lstrip().startswith(_STREAM_STARTS)

@@ -1,0 +1,251 @@
+"""The engine: takes a request from whoever is at the door and answers it, whatever happens on the way."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+
+from trunkline.answer import AnswerBuilder
+from trunkline.context import CallContext, is_request_id, new_request_id
+from trunkline.errors import (
+    CacheMissError,
+    CancelledByCallerError,
+    GatewayError,
+    InternalError,
+    NotAllowedError,
+    ShuttingDownError,
+)
+from trunkline.v1 import (
+    CacheMode,
+    CompleteRequest,
+    CompleteResponse,
+    GetModelRequest,
+    GetModelResponse,
+    ListModelsRequest,
+    ListModelsResponse,
+    Role,
+    StreamCompleteResponse,
+)
+from trunkline_server.config.settings import Limits, Timeouts
+from trunkline_server.dialects.dialect import Dialect
+from trunkline_server.engine.admission import Admission
+from trunkline_server.engine.attempt import Attempt
+from trunkline_server.engine.failures import Outlook, outlook
+from trunkline_server.engine.run import Run
+from trunkline_server.engine.validation import validate
+from trunkline_server.engine.watch import Watch
+from trunkline_server.governance.keys import KeyRing
+from trunkline_server.ledger.ledger import Ledger
+from trunkline_server.providers.target import Target
+from trunkline_server.routing.catalog import Catalog
+from trunkline_server.routing.plan import Plan
+from trunkline_server.telemetry.tracing import Tracing
+from trunkline_server.transport.exchange import Transport
+from trunkline_server.values.principal import Principal
+from trunkline_server.values.record import RequestRecord
+
+log = logging.getLogger(__name__)
+
+DEFAULT_PAGE_SIZE = 1000
+
+
+class Engine:
+    """Implements `trunkline.gateway.Gateway` in this process.
+
+    Every call is authenticated here, so that no surface can forget to. A completion goes through the same stages
+    whole and streamed: the unary form is the fold of the stream.
+    """
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        keys: KeyRing,
+        dialects: Mapping[str, Dialect],
+        transports: Mapping[str, Transport],
+        limits: Limits,
+        timeouts: Timeouts,
+        ledger: Ledger,
+        tracing: Tracing,
+    ) -> None:
+        """`transports` is by the provider kind's `transport`."""
+        self.catalog = catalog
+        """What clients may ask for; replaced as a whole when discovery finds more."""
+        self.admission = Admission(
+            max_requests=limits.max_requests_in_flight,
+            max_bytes=limits.max_bytes_in_flight,
+            retry_after_ms=int(limits.retry_after_s * 1000),
+        )
+        self._keys = keys
+        self._dialects = dialects
+        self._transports = transports
+        self._limits = limits
+        self._timeouts = timeouts
+        self._ledger = ledger
+        self._tracing = tracing
+        self._runs: set[Run] = set()
+
+    async def complete(self, request: CompleteRequest, context: CallContext) -> CompleteResponse:
+        answer = AnswerBuilder()
+        async with aclosing(self._answer(request, context, stream=False)) as batches:
+            async for batch in batches:
+                answer.add(batch)
+        return answer.response()
+
+    def stream(self, request: CompleteRequest, context: CallContext) -> AsyncGenerator[StreamCompleteResponse, None]:
+        return self._answer(request, context, stream=True)
+
+    async def list_models(self, request: ListModelsRequest, context: CallContext) -> ListModelsResponse:
+        principal = self._keys.authenticate(context.credential)
+        models = [model for model in self.catalog.models() if principal.may_use(model.id)]
+        size = request.page_size if 0 < request.page_size < DEFAULT_PAGE_SIZE else DEFAULT_PAGE_SIZE
+        # The token is the last id of the page before, so that a list that changes meanwhile neither repeats nor
+        # skips what was there all along.
+        rest = [model for model in models if model.id > request.page_token]
+        page = rest[:size]
+        return ListModelsResponse(models=page, next_page_token=page[-1].id if len(rest) > size else "")
+
+    async def get_model(self, request: GetModelRequest, context: CallContext) -> GetModelResponse:
+        principal = self._keys.authenticate(context.credential)
+        model = self.catalog.describe(request.id)
+        if not principal.may_use(request.id):
+            # As if there were none: a key must not learn what it may not use.
+            raise NotFoundError(f"there is no model {request.id[:128]!r} that the key {principal.key!r} may use")
+        return GetModelResponse(model=model)
+
+    async def ready(self) -> bool:
+        return not self.admission.draining
+
+    async def drain(self, grace_s: float) -> None:
+        """Takes nothing more on, waits for what runs, and ends what is left after `grace_s` with a typed error."""
+        if await self.admission.drain(grace_s):
+            return
+        log.warning("%d requests were still running after %g s; ending them", len(self._runs), grace_s)
+        for run in list(self._runs):
+            run.watch.stop(ShuttingDownError("the gateway shut down before the answer was complete; ask again"))
+        await self.admission.drain(grace_s)
+
+    async def _answer(
+        self, request: CompleteRequest, context: CallContext, *, stream: bool
+    ) -> AsyncGenerator[StreamCompleteResponse, None]:
+        run = self._begin(request, context, stream=stream)
+        size_bytes = context.size_bytes or request.ByteSize()
+        admitted = False
+        try:
+            run.record.principal = principal = self._keys.authenticate(context.credential)
+            self.admission.enter(size_bytes)
+            admitted = True
+            self._runs.add(run)
+            request = _folded(request)
+            validate(request, self._limits)
+            run.strict = request.routing.strict
+            plan = self._plan(request, principal)
+            run.record.report.route = plan.route
+            for position, target in enumerate(plan.targets):
+                try:
+                    with self._attempt(run, request, target) as attempt:
+                        await attempt.open(stream=stream)
+                        while not attempt.over:
+                            yield await attempt.next_batch()
+                    return
+                except GatewayError as error:
+                    last = position + 1 == len(plan.targets)
+                    if last or run.committed or outlook(error) is Outlook.STOP:
+                        raise
+                    run.watch.check()
+        except GatewayError as error:
+            run.fail(error)
+            if admitted and stream:
+                yield run.failed_batch()
+            raise
+        except (asyncio.CancelledError, GeneratorExit):
+            if not run.over:
+                run.fail(CancelledByCallerError("the caller cancelled or left"))
+            raise
+        except Exception as error:
+            log.exception("request %s failed by a defect of the gateway", run.record.request_id)
+            defect = InternalError("the gateway failed; its log says more under this request's id")
+            run.fail(defect)
+            if admitted and stream:
+                yield run.failed_batch()
+            raise defect from error
+        finally:
+            if admitted:
+                self.admission.leave(size_bytes)
+                self._runs.discard(run)
+            self._settle(run)
+
+    def _begin(self, request: CompleteRequest, context: CallContext, *, stream: bool) -> Run:
+        loop = asyncio.get_running_loop()
+        timeout_s = self._timeouts.total_s
+        if (remaining_s := context.remaining_s()) is not None:
+            timeout_s = remaining_s
+        if request.routing.HasField("timeout_ms"):
+            timeout_s = min(timeout_s, request.routing.timeout_ms / 1000)
+        trace = self._tracing.admit(context)
+        record = RequestRecord(
+            request_id=context.request_id if is_request_id(context.request_id) else new_request_id(),
+            trace=trace,
+            started_ns=time.time_ns(),
+            stream=stream,
+            model=request.model[:256],
+            client_address=context.client_address,
+        )
+        if request.routing.tags:
+            record.tags.update(request.routing.tags)
+        if trace.sampled:
+            record.report.trace_id = f"{trace.trace_id:032x}"
+        return Run(record, Watch(loop, loop.time() + timeout_s))
+
+    def _plan(self, request: CompleteRequest, principal: Principal) -> Plan:
+        """The targets to try. Every name that the caller chose is one it must be allowed to use."""
+        _may_use(principal, request.model)
+        plan = self.catalog.plan(request.model)
+        routing = request.routing
+        targets = list(plan.targets)
+        if routing.targets:
+            for name in routing.targets:
+                _may_use(principal, name, field="routing.targets")
+            targets = [self.catalog.plan(name).targets[0] for name in routing.targets]
+        if routing.cache.mode == CacheMode.CACHE_MODE_ONLY:
+            raise CacheMissError("no answer is cached for this request, and only a cached one was wanted")
+        most = routing.max_attempts if routing.HasField("max_attempts") else len(targets)
+        return Plan(plan.model, targets[: 1 if routing.no_fallback else most], plan.route)
+
+    def _attempt(self, run: Run, request: CompleteRequest, target: Target) -> Attempt:
+        kind = target.provider.kind
+        timeouts = self._timeouts
+        if request.routing.HasField("first_token_timeout_ms"):
+            timeouts = timeouts.model_copy(update={"first_token_s": request.routing.first_token_timeout_ms / 1000})
+        return Attempt(
+            run,
+            request,
+            target,
+            dialect=self._dialects[kind.dialect],
+            transport=self._transports[kind.transport],
+            timeouts=timeouts,
+            span_id=self._tracing.new_span_id(),
+        )
+
+    def _settle(self, run: Run) -> None:
+        """Accounts for the request, once. It awaits nothing, so the caller's cancellation cannot interrupt it."""
+        run.watch.close()
+        self._ledger.record(run.record)
+        self._tracing.settled(run.record)
+
+
+def _folded(request: CompleteRequest) -> CompleteRequest:
+    """The request with `prompt` as its last message. The caller's own message is never changed."""
+    if not request.prompt:
+        return request
+    folded = CompleteRequest()
+    folded.CopyFrom(request)
+    folded.messages.add(role=Role.ROLE_USER).parts.add(text=request.prompt)
+    folded.ClearField("prompt")
+    return folded
+
+
+def _may_use(principal: Principal, model: str, *, field: str = "model") -> None:
+    if model and not principal.may_use(model):
+        raise NotAllowedError.at_field(field, f"the key {principal.key!r} may not use {model[:128]!r}")

@@ -1,0 +1,130 @@
+"""One request while it runs: what its record will say, its events' numbers, its timer."""
+
+import time
+from collections.abc import Sequence
+
+from trunkline.errors import GatewayError
+from trunkline.v1 import Attempt, AttemptOutcome, FinishReason, StreamCompleteResponse, Usage
+from trunkline_server.dialects.dialect import Ending
+from trunkline_server.engine.watch import Watch
+from trunkline_server.providers.target import Target
+from trunkline_server.values.record import RequestRecord
+
+# As spans and access lines spell them, which is how OpenAI does.
+FINISH_WORDS = {
+    FinishReason.FINISH_REASON_STOP: "stop",
+    FinishReason.FINISH_REASON_STOP_SEQUENCE: "stop",
+    FinishReason.FINISH_REASON_LENGTH: "length",
+    FinishReason.FINISH_REASON_CONTEXT_LENGTH: "length",
+    FinishReason.FINISH_REASON_TOOL_CALLS: "tool_calls",
+    FinishReason.FINISH_REASON_CONTENT_FILTER: "content_filter",
+    FinishReason.FINISH_REASON_REFUSAL: "content_filter",
+    FinishReason.FINISH_REASON_PAUSED: "pause",
+}
+
+
+class Run:
+    """Owned by the engine for one request; attempts write into it. Times are microseconds since arrival."""
+
+    __slots__ = ("_arrived_ns", "_events", "over", "provider_wait_ns", "record", "strict", "watch")
+
+    def __init__(self, record: RequestRecord, watch: Watch) -> None:
+        self.record = record
+        self.watch = watch
+        self.strict = False
+        """Whether what cannot be carried or read is an error instead of a note."""
+        self.provider_wait_ns = 0
+        """Time spent waiting for providers, which is not the gateway's own."""
+        self.over = False
+        """Whether the request has ended, well or not; whoever leaves it then has not cancelled it."""
+        self._arrived_ns = time.monotonic_ns()
+        self._events = 0
+
+    def elapsed_us(self) -> int:
+        return (time.monotonic_ns() - self._arrived_ns) // 1000
+
+    @property
+    def committed(self) -> bool:
+        """Whether the caller has been given content, so that no other target may take over unnoticed."""
+        return self.record.report.HasField("first_token_us")
+
+    def begin_attempt(self, target: Target, span_id: int) -> Attempt:
+        """The report of an attempt that begins now, to be filled in place."""
+        self.record.attempt_span_ids.append(span_id)
+        return self.record.report.attempts.add(
+            target=target.name,
+            provider=target.provider.name,
+            model=target.model,
+            dialect=target.provider.kind.dialect,
+            start_us=self.elapsed_us(),
+        )
+
+    def commit(self, attempt: Attempt, batch: StreamCompleteResponse) -> None:
+        """`batch`, whose first event is `started`, holds the first content that the caller gets."""
+        report = self.record.report
+        now = self.elapsed_us()
+        report.target = attempt.target
+        report.first_token_us = now
+        attempt.first_token_us = now - attempt.start_us
+        started = batch.events[0].started
+        started.id = self.record.request_id
+        started.target = attempt.target
+        if not started.created_at_ms:
+            started.created_at_ms = self.record.started_ns // 1_000_000
+        if not started.model:
+            started.model = attempt.model
+        self.record.response_model = started.model
+
+    def number(self, batch: StreamCompleteResponse) -> StreamCompleteResponse:
+        """`batch` with the number of its first event."""
+        batch.first_event = self._events + 1
+        self._events += len(batch.events)
+        return batch
+
+    def finish(self, attempt: Attempt, ending: Ending, batch: StreamCompleteResponse) -> None:
+        """The request ends well: its last event goes into `batch`."""
+        record = self.record
+        finished = ending.finished
+        if finished.HasField("usage"):
+            attempt.usage.CopyFrom(finished.usage)
+            record.usage = finished.usage
+        record.finish_reasons.extend(finish_words(ending.finish_reasons))
+        attempt.outcome = AttemptOutcome.ATTEMPT_OUTCOME_ANSWERED
+        attempt.duration_us = self.elapsed_us() - attempt.start_us
+        self.close_report()
+        event = batch.events.add()
+        event.finished.MergeFrom(finished)
+        event.finished.report.CopyFrom(record.report)
+
+    def fail(self, error: GatewayError) -> None:
+        """The request ends with `error`."""
+        self.record.failure = error.to_failure()
+        self.close_report()
+        error.report = self.record.report
+
+    def failed_batch(self) -> StreamCompleteResponse:
+        """The last event of a stream that failed."""
+        batch = StreamCompleteResponse()
+        failed = batch.events.add().failed
+        if self.record.failure is not None:
+            failed.failure.CopyFrom(self.record.failure)
+        failed.report.CopyFrom(self.record.report)
+        if self.record.usage is not None:
+            failed.usage.CopyFrom(self.record.usage)
+        return self.number(batch)
+
+    def close_report(self) -> None:
+        """Fixes the times of the whole request; what comes after is not counted."""
+        report = self.record.report
+        report.duration_us = self.elapsed_us()
+        report.overhead_us = max(0, report.duration_us - self.provider_wait_ns // 1000)
+        self.over = True
+
+    def account(self, attempt: Attempt, usage: Usage) -> None:
+        """What an attempt used although it did not answer."""
+        attempt.usage.CopyFrom(usage)
+        self.record.usage = usage
+
+
+def finish_words(reasons: Sequence["FinishReason.ValueType"]) -> list[str]:
+    return [FINISH_WORDS.get(reason, "unknown") for reason in reasons]

@@ -1,0 +1,101 @@
+"""The one timer of a request: its deadline, the limits of its attempts, and its being stopped from outside."""
+
+import asyncio
+from collections.abc import Callable
+
+from trunkline.errors import DeadlineError, GatewayError, ProviderSilentError
+
+Interrupt = Callable[[GatewayError], None]
+
+
+class Watch:
+    """Interrupts whatever a request waits for when its time is up.
+
+    A limit runs only between `waiting` and `arrived`, so that a slow caller never makes a target look silent. The
+    timer is re-armed when it fires, not at each event: an event costs two assignments and a look at the clock.
+    """
+
+    __slots__ = ("_armed_at", "_error", "_handle", "_interrupt", "_limit_at", "_limit_text", "_loop", "deadline")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, deadline: float) -> None:
+        """`deadline` is on the loop's clock."""
+        self._loop = loop
+        self.deadline = deadline
+        self._handle: asyncio.TimerHandle | None = None
+        self._armed_at = 0.0
+        self._interrupt: Interrupt | None = None
+        self._limit_at = 0.0
+        self._limit_text = ""
+        self._error: GatewayError | None = None
+
+    def attach(self, interrupt: Interrupt) -> None:
+        """From now on `interrupt` is what ends the wait, such as closing the connection with an error."""
+        self._interrupt = interrupt
+        if self._error is not None:
+            interrupt(self._error)
+        elif self._handle is None:
+            self._arm(self.deadline)
+
+    def detach(self) -> None:
+        """Nothing is waited for until the next `attach`; a stop meanwhile takes effect then."""
+        self._interrupt = None
+        self._limit_at = 0.0
+
+    def waiting(self, limit_at: float, limit_text: str) -> None:
+        """A provider must be heard of by `limit_at` on the loop's clock; `limit_text` names the limit in the error."""
+        self._limit_at = limit_at
+        self._limit_text = limit_text
+        if limit_at < self._armed_at:
+            self._arm(limit_at)
+
+    def arrived(self) -> None:
+        """The provider was heard of."""
+        self._limit_at = 0.0
+
+    def stop(self, error: GatewayError) -> None:
+        """Ends the request with `error` wherever it is. The first stop counts."""
+        if self._error is not None:
+            return
+        self._error = error
+        if self._interrupt is not None:
+            self._interrupt(error)
+
+    def check(self) -> None:
+        """Raises what the request was stopped with, if it was, or DeadlineError once the deadline has passed."""
+        if self._error is not None:
+            raise self._error
+        if self._loop.time() >= self.deadline:
+            raise _deadline_passed()
+
+    def close(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+        self._interrupt = None
+
+    def _arm(self, when: float) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+        self._armed_at = min(when, self.deadline)
+        self._handle = self._loop.call_at(self._armed_at, self._fire)
+
+    def _fire(self) -> None:
+        self._handle = None
+        now = self._loop.time()
+        if now >= self.deadline:
+            self.stop(_deadline_passed())
+        elif self._limit_at and now >= self._limit_at:
+            self._give_up()
+        else:
+            self._arm(self._limit_at or self.deadline)
+
+    def _give_up(self) -> None:
+        """The limit is one of the attempt's: it ends the wait, not the request."""
+        self._limit_at = 0.0
+        self._arm(self.deadline)
+        if self._interrupt is not None:
+            self._interrupt(ProviderSilentError(f"the provider was silent for longer than {self._limit_text}"))
+
+
+def _deadline_passed() -> DeadlineError:
+    return DeadlineError("the request's deadline passed before the answer was complete")

@@ -1,0 +1,106 @@
+"""The models that clients may ask for, and what each name means."""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+
+from trunkline.errors import NotFoundError
+from trunkline.v1 import Model
+from trunkline_server.providers.target import Provider, Target
+from trunkline_server.routing.plan import Plan
+
+# Suggestions are made among so many names at most: a misspelt name must not cost more than a good one.
+MAX_NAMES_COMPARED = 500
+
+
+class Catalog:
+    """Resolves names, in this order: a configured model, "provider/model", the bare id of a model that is offered.
+
+    It does not change; what discovery finds makes a new one (`offering`).
+    """
+
+    def __init__(
+        self,
+        providers: Iterable[Provider],
+        *,
+        routes: Mapping[str, Sequence[str]] | None = None,
+        offers: Mapping[str, Sequence[str]] | None = None,
+        closed: Iterable[str] = (),
+    ) -> None:
+        """`routes` maps a configured model to its targets by name, `offers` a provider to the ids it is known to have.
+
+        Of the providers named in `closed` nothing but their offers may be asked for.
+        """
+        self._providers = {provider.name: provider for provider in providers}
+        self._offers = {name: tuple(ids) for name, ids in (offers or {}).items()}
+        self._closed = frozenset(closed)
+        self._routes = {name: tuple(self._target(target) for target in names) for name, names in (routes or {}).items()}
+        self._plans = self._known_plans()
+
+    def plan(self, model: str) -> Plan:
+        """What `model` means. Raises NotFoundError, with similar names, if it means nothing."""
+        found = self._plans.get(model)
+        if found is not None:
+            return found
+        provider, _, model_id = model.partition("/")
+        if model_id and provider in self._providers and provider not in self._closed:
+            return Plan(model, (Target.of(self._providers[provider], model_id),))
+        raise NotFoundError(f"there is no model {model[:128]!r}{self._hint(model)}")
+
+    def models(self) -> list[Model]:
+        """All names that are known, sorted; a provider that lists nothing shows no model though it may have many."""
+        return [self._describe(plan) for _, plan in sorted(self._plans.items()) if not self._is_shorthand(plan)]
+
+    def describe(self, model: str) -> Model:
+        """One model. Raises NotFoundError as `plan` does."""
+        return self._describe(self.plan(model))
+
+    @property
+    def providers(self) -> Mapping[str, Provider]:
+        return self._providers
+
+    def offering(self, provider: Provider, model_ids: Sequence[str]) -> "Catalog":
+        """The same and what `provider`, known before or not, turned out to have."""
+        routes = {name: [target.name for target in targets] for name, targets in self._routes.items()}
+        return Catalog(
+            {**self._providers, provider.name: provider}.values(),
+            routes=routes,
+            offers={**self._offers, provider.name: tuple(model_ids)},
+            closed=self._closed,
+        )
+
+    def _known_plans(self) -> dict[str, Plan]:
+        plans: dict[str, Plan] = {}
+        for name, targets in self._routes.items():
+            plans[name] = Plan(name, targets, route=name)
+        for provider, ids in self._offers.items():
+            for model_id in ids:
+                target = Target.of(self._providers[provider], model_id)
+                plans.setdefault(target.name, Plan(target.name, (target,)))
+        for provider, ids in self._offers.items():
+            for model_id in ids:
+                # The first provider that offers an id has its bare name.
+                plans.setdefault(model_id, Plan(model_id, (Target.of(self._providers[provider], model_id),)))
+        return plans
+
+    def _is_shorthand(self, plan: Plan) -> bool:
+        return not plan.route and plan.model != plan.targets[0].name
+
+    def _target(self, name: str) -> Target:
+        provider, _, model_id = name.partition("/")
+        if provider not in self._providers or not model_id:
+            raise ValueError(f"target {name!r} does not name a configured provider and a model")
+        return Target.of(self._providers[provider], model_id)
+
+    def _describe(self, plan: Plan) -> Model:
+        return Model(
+            id=plan.model,
+            owner=plan.targets[0].provider.name,
+            targets=[target.name for target in plan.targets],
+        )
+
+    def _hint(self, model: str) -> str:
+        names = list(self._plans)[:MAX_NAMES_COMPARED]
+        similar = difflib.get_close_matches(model[:128], names, n=3)
+        if similar:
+            return f"; did you mean {' or '.join(similar)}?"
+        return "; GET /v1/models or ListModels tells which there are, others are asked for as provider/model"

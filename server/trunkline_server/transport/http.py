@@ -1,0 +1,148 @@
+"""HTTP to providers: one connection pool for all of them, and one answer as it is being read."""
+
+import asyncio
+import io
+import ssl
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Final, Self
+
+import aiohttp
+from yarl import URL
+
+from trunkline.errors import GatewayError, ProviderBadAnswerError, ProviderUnavailableError
+from trunkline_server.providers.target import Provider
+from trunkline_server.values.wire import WireRequest
+
+# aiohttp warns of larger bodies as bytes, because it writes them in one piece.
+LARGE_BODY_BYTES: Final = 1024 * 1024
+
+# What a client's side of a provider call always says. Compression is not asked for: it costs the loop more than it
+# saves on answers of this size, and it delays streams. A provider that compresses all the same is understood.
+BASE_HEADERS: Final = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "trunkline"}
+
+# The connection died before a byte of the answer. On a pooled connection that is the usual race with a server that
+# closes idle ones; it says nothing about the provider, so the request gets one free retry.
+_STALE = (aiohttp.ServerDisconnectedError, ConnectionResetError, BrokenPipeError)
+
+
+class HttpTransport:
+    """Sends requests over one shared pool. Use as an async context manager."""
+
+    def __init__(self, *, connect_timeout_s: float) -> None:
+        self._connect_timeout_s = connect_timeout_s
+        self._session: aiohttp.ClientSession | None = None
+        self._headers: dict[str, dict[str, str]] = {}
+        self._urls: dict[tuple[str, str], URL] = {}
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """The pool itself, for other calls to providers such as listing their models."""
+        if self._session is None:
+            raise RuntimeError("HttpTransport is used outside its context")
+        return self._session
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30, ttl_dns_cache=30),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect_timeout_s),
+            auto_decompress=True,
+            trust_env=False,
+        )
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.session.close()
+
+    async def open(self, provider: Provider, request: WireRequest, headers: Mapping[str, str]) -> "HttpExchange":
+        all_headers = self._headers_of(provider)
+        if headers or request.headers:
+            all_headers = {**all_headers, **request.headers, **headers}
+        url = self._url_of(provider, request.path)
+        try:
+            return await self._post(url, request.body, all_headers)
+        except _STALE:
+            return await self._post_again(provider, url, request.body, all_headers)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise unreachable(provider, error) from error
+
+    async def _post_again(
+        self, provider: Provider, url: URL, body: bytes, headers: Mapping[str, str]
+    ) -> "HttpExchange":
+        try:
+            return await self._post(url, body, headers)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise unreachable(provider, error) from error
+
+    async def _post(self, url: URL, body: bytes, headers: Mapping[str, str]) -> "HttpExchange":
+        data = body if len(body) < LARGE_BODY_BYTES else io.BytesIO(body)
+        response = await self.session.post(url, data=data, headers=headers, allow_redirects=False)
+        return HttpExchange(response)
+
+    def _headers_of(self, provider: Provider) -> dict[str, str]:
+        found = self._headers.get(provider.name)
+        if found is None:
+            found = {**BASE_HEADERS, **provider.headers}
+            if provider.api_key:
+                found["Authorization"] = f"Bearer {provider.api_key.reveal()}"
+            self._headers[provider.name] = found
+        return found
+
+    def _url_of(self, provider: Provider, path: str) -> URL:
+        found = self._urls.get((provider.name, path))
+        if found is None:
+            found = self._urls[provider.name, path] = URL(provider.base_url + path)
+        return found
+
+
+class HttpExchange:
+    """One answer of a provider over HTTP."""
+
+    __slots__ = ("_response", "headers", "status")
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+
+    async def read(self) -> bytes:
+        try:
+            return await self._response.content.readany()
+        except GatewayError:
+            raise
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            # ValueError: a body that is not what its Content-Encoding says.
+            raise ProviderBadAnswerError("the provider's answer broke off") from error
+
+    def fail(self, error: Exception) -> None:
+        self._response.content.set_exception(error)
+        self._response.close()
+
+    def close(self, *, linger_s: float = 0) -> None:
+        if self._response.content.at_eof() or linger_s <= 0:
+            self._response.close()
+        else:
+            asyncio.get_running_loop().call_later(linger_s, self._response.close)
+
+
+def unreachable(provider: Provider, error: BaseException) -> ProviderUnavailableError:
+    """The failure to reach a provider, told without its address: clients see this text."""
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            reason = "its host name does not resolve"
+        case aiohttp.ClientConnectorCertificateError():
+            reason = "its TLS certificate is not valid"
+        case aiohttp.ClientSSLError() | ssl.SSLError():
+            reason = "the TLS handshake failed"
+        case TimeoutError():
+            reason = "no connection within the time limit"
+        case aiohttp.ClientConnectorError():
+            reason = "the connection was refused"
+        case aiohttp.ServerDisconnectedError() | ConnectionError():
+            reason = "it closed the connection before it answered"
+        case _:
+            reason = "its answer could not be read"
+    return ProviderUnavailableError(f"provider {provider.name} cannot be reached: {reason}")
