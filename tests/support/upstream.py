@@ -77,6 +77,8 @@ class Upstream:
     script: Script
     calls: list[Call] = field(default_factory=list)
     open_connections: int = 0
+    phase: str = ""
+    """What a test calls the state that the script leads to."""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def changed(self) -> None:

@@ -14,28 +14,33 @@ class AnswerBuilder:
     def __init__(self) -> None:
         self._response = CompleteResponse()
         self._choices: dict[int, Choice] = {}
-        # Pieces wait here, because appending to a protobuf string copies it each time.
-        self._pieces: dict[tuple[int, int, str], list[str]] = {}
+        # Pieces wait here by part and kind, because appending to a protobuf string copies it each time.
+        self._pieces: dict[tuple[int, int], dict[str, list[str]]] = {}
         self._media: dict[tuple[int, int], list[bytes]] = {}
 
     def add(self, batch: StreamCompleteResponse) -> None:
+        """The next message of the stream."""
         for event in batch.events:
             self.add_event(event)
 
     def add_event(self, event: Event) -> None:
+        """The next event alone, where events do not come in messages."""
         kind = event.WhichOneof("kind")
         match kind:
             case "text" | "reasoning" | "arguments" | "refusal":
-                key = (event.choice, event.part, kind)
-                self._pieces.setdefault(key, []).append(getattr(event, kind))
+                key = (event.choice, event.part)
+                self._pieces.setdefault(key, {}).setdefault(kind, []).append(getattr(event, kind))
             case "media":
                 self._media.setdefault((event.choice, event.part), []).append(event.media)
-            case "part_started":
-                self._part(event).MergeFrom(event.part_started)
-            case "part_done" | "part_update":
-                self._part(event).MergeFrom(getattr(event, kind))
+            case "part_started" | "part_update" | "part_done":
+                known: Part = getattr(event, kind)
+                part = self._part(event.choice, event.part)
+                if known.WhichOneof("content") is not None:
+                    # What is merged may replace what came before, so that must be in its place.
+                    self._flush(event.choice, event.part, part)
+                part.MergeFrom(known)
             case "summary":
-                summary = self._part(event).reasoning.summary
+                summary = self._part(event.choice, event.part).reasoning.summary
                 while len(summary) <= event.summary.paragraph:
                     summary.append("")
                 summary[event.summary.paragraph] += event.summary.text
@@ -62,16 +67,18 @@ class AnswerBuilder:
 
     def response(self) -> CompleteResponse:
         """The whole answer; call it once, after `finished`."""
-        for (choice, index, kind), pieces in self._pieces.items():
-            _append(self._choices[choice].message.parts[index], kind, "".join(pieces))
-        for (choice, index), chunks in self._media.items():
-            part = self._choices[choice].message.parts[index]
-            media = part.image.media if part.HasField("image") else part.audio.media
-            media.data += b"".join(chunks)
-        self._pieces.clear()
-        self._media.clear()
+        for choice, index in [*self._pieces, *self._media]:
+            self._flush(choice, index, self._part(choice, index))
         self._response.choices.extend(self._choices[i] for i in sorted(self._choices))
         return self._response
+
+    def _flush(self, choice: int, index: int, part: Part) -> None:
+        """Appends the pieces that wait for a part."""
+        for kind, pieces in self._pieces.pop((choice, index), {}).items():
+            _append(part, kind, "".join(pieces))
+        if chunks := self._media.pop((choice, index), None):
+            media = part.image.media if part.HasField("image") else part.audio.media
+            media.data += b"".join(chunks)
 
     def _choice(self, index: int) -> Choice:
         choice = self._choices.get(index)
@@ -80,11 +87,11 @@ class AnswerBuilder:
             choice.message.role = Role.ROLE_ASSISTANT
         return choice
 
-    def _part(self, event: Event) -> Part:
-        parts = self._choice(event.choice).message.parts
-        while len(parts) <= event.part:
+    def _part(self, choice: int, index: int) -> Part:
+        parts = self._choice(choice).message.parts
+        while len(parts) <= index:
             parts.add()
-        return parts[event.part]
+        return parts[index]
 
     def _finish(self, event: Event) -> None:
         finished, response = event.finished, self._response

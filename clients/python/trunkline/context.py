@@ -9,7 +9,6 @@ from typing import Self
 from trunkline.secret import NO_SECRET, Secret
 from trunkline.v1 import Priority
 
-
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 

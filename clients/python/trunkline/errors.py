@@ -45,6 +45,8 @@ class GatewayError(Exception):
         """The target that failed, "provider/model"; empty: the gateway itself refused."""
         self.report: RoutingReport | None = None
         """What the gateway did before it failed, where that is known."""
+        self.request_id = ""
+        """The request's id in the gateway's logs, for support; set by clients. Empty: not known."""
 
     def to_failure(self) -> Failure:
         """The same as data."""

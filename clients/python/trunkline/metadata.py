@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from trunkline.context import CallContext
-from trunkline.errors import InvalidRequestError
+from trunkline.errors import BadKeyError, InvalidRequestError
 from trunkline.secret import NO_SECRET, Secret
 from trunkline.v1 import Priority
 
@@ -26,6 +26,7 @@ _TEXTS = {
     "idempotency_key": IDEMPOTENCY_KEY,
     "client_address": CLIENT_ADDRESS,
 }
+_DISPENSABLE = frozenset({"traceparent", "tracestate", "baggage", "client_address"})
 _BOOLS = {"true": True, "false": False}
 _PRIORITIES: Mapping[str, "Priority.ValueType"] = {
     "low": Priority.PRIORITY_LOW,
@@ -36,10 +37,24 @@ _PRIORITY_NAMES = {value: name for name, value in _PRIORITIES.items()}
 
 
 def to_metadata(context: CallContext) -> tuple[tuple[str, str], ...]:
-    """What a client or a split bridge sends with a call."""
-    found = [(name, value) for field, name in _TEXTS.items() if (value := getattr(context, field))]
+    """What a client or a split bridge sends with a call.
+
+    Raises InvalidRequestError or BadKeyError for what no header can carry. Broken trace context is left out, as
+    https://www.w3.org/TR/trace-context/ wants it.
+    """
+    found = []
+    for field, name in _TEXTS.items():
+        if not (value := getattr(context, field)):
+            continue
+        if _fits_header(value):
+            found.append((name, value))
+        elif field not in _DISPENSABLE:
+            raise InvalidRequestError.at_field(name, "may hold printable ASCII characters only")
     if context.credential:
-        found.append((AUTHORIZATION, f"Bearer {context.credential.reveal()}"))
+        key = context.credential.reveal()
+        if not _fits_header(key):
+            raise BadKeyError("the key holds characters that no key has")
+        found.append((AUTHORIZATION, f"Bearer {key}"))
     if context.strict is not None:
         found.append((STRICT, "true" if context.strict else "false"))
     if context.priority in _PRIORITY_NAMES:
@@ -79,6 +94,10 @@ def bearer(authorization: str) -> Secret:
     """The key in an Authorization header; none if it is of another scheme (RFC 6750 section 2.1)."""
     scheme, _, key = authorization.strip().partition(" ")
     return Secret(key.strip()) if scheme.lower() == "bearer" else NO_SECRET
+
+
+def _fits_header(value: str) -> bool:
+    return value.isascii() and value.isprintable()
 
 
 def _one_of(table: Mapping[str, T], name: str, value: str) -> T | None:

@@ -2,33 +2,64 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
 
 from trunkline.secret import NO_SECRET, Secret
+from trunkline_server.config.rules import (
+    check_header,
+    check_header_name,
+    check_host,
+    check_secret,
+    check_text,
+    normalize_url,
+)
 
 MIB = 1024 * 1024
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+DIGEST_PATTERN = r"^sha256:[0-9a-f]{64}$"
 
 SecretText = Annotated[
     Secret,
-    PlainValidator(lambda value: value if isinstance(value, Secret) else Secret(str(value))),
-    PlainSerializer(repr, return_type=str),
+    PlainValidator(check_secret),
+    PlainSerializer(lambda secret: "***" if secret else "", return_type=str),
     WithJsonSchema({"type": "string", "writeOnly": True}),
 ]
 Port = Annotated[int, Field(ge=0, le=65535)]
-Seconds = Annotated[float, Field(gt=0, le=86400)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
-ModelName = Annotated[str, Field(min_length=1, max_length=256)]
+Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
+Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=64)]
+ModelName = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(check_text)]
+Label = Annotated[str, Field(max_length=256), AfterValidator(check_text)]
+HeaderName = Annotated[str, AfterValidator(check_header_name)]
+HeaderValue = Annotated[str, AfterValidator(check_header)]
+Url = Annotated[str, AfterValidator(normalize_url)]
 
 
 class _Settings(BaseModel):
     # An input value may be a secret: no error may show it.
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _take_empty_for_unset(cls, values: object) -> object:
+        """`log:` with nothing after it is the same as no `log` at all."""
+        if not isinstance(values, dict):
+            return values
+        return {name: value for name, value in values.items() if value is not None or name not in cls.model_fields}
+
 
 class Listen(_Settings):
     """Where a surface listens."""
 
-    host: str = "127.0.0.1"
+    host: Annotated[str, AfterValidator(check_host)] = "127.0.0.1"
     """Address to bind. Anything but loopback needs keys, or allow_unauthenticated."""
     port: Port
     """Port to bind; 0 picks a free one."""
@@ -83,11 +114,11 @@ class KeySettings(_Settings):
 
     name: Name
     """Names the key in logs, traces and the ledger."""
-    digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+    digest: Annotated[str, Field(pattern=DIGEST_PATTERN)]
     """What `trunkline keys hash` printed for the secret."""
-    project: str = ""
+    project: Label = ""
     """The project that its use counts for."""
-    team: str = ""
+    team: Label = ""
     """The team that its project belongs to."""
     models: tuple[ModelName, ...] = ("*",)
     """Patterns of the model names it may ask for, such as "fast" or "openai/*"."""
@@ -96,13 +127,13 @@ class KeySettings(_Settings):
 class ProviderSettings(_Settings):
     """A vendor or engine and its credentials."""
 
-    kind: str
+    kind: Annotated[str, Field(min_length=1)]
     """Which row of the provider table it is, such as "openai", "vllm" or "openai_compatible"."""
-    base_url: str = ""
+    base_url: Url = ""
     """Where it is; empty: the kind's own address."""
-    api_key: SecretText = NO_SECRET
-    """Its credential, best as ${VARIABLE}. Empty: the kind's own environment variable, if that is set."""
-    headers: dict[str, str] = Field(default_factory=dict)
+    api_key: SecretText = Field(default_factory=lambda: NO_SECRET, json_schema_extra={"default": ""})
+    """Its credential, best as ${VARIABLE}. Empty: the kind's usual environment variable, unless base_url is set."""
+    headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
     """Headers sent with every call, such as OpenAI-Organization."""
     models: tuple[ModelName, ...] = ()
     """The model ids it offers. Empty: whatever is asked for as "provider/model", and those it lists itself."""
@@ -115,7 +146,7 @@ class ModelSettings(_Settings):
 
     targets: Annotated[tuple[ModelName, ...], Field(min_length=1)]
     """Targets as "provider/model", tried in this order."""
-    owner: str = ""
+    owner: Label = ""
     """Shown as owned_by in the model list; empty: the first target's provider."""
 
 
@@ -129,9 +160,9 @@ class LogSettings(_Settings):
 class TelemetrySettings(_Settings):
     """OpenTelemetry. An endpoint set by the OTEL_* environment variables turns export on."""
 
-    service_name: str = "trunkline"
+    service_name: Annotated[str, Field(min_length=1, max_length=256), AfterValidator(check_text)] = "trunkline"
     """The service.name resource attribute, unless OTEL_SERVICE_NAME says otherwise."""
-    otlp_endpoint: str = ""
+    otlp_endpoint: Url = ""
     """Where spans go by OTLP over gRPC, such as "http://127.0.0.1:4317"; empty: as OTEL_* says, else nowhere."""
 
 
@@ -139,9 +170,13 @@ class Settings(_Settings):
     """The whole configuration."""
 
     rest: RestSettings = RestSettings()
+    """The OpenAI-compatible REST surface."""
     grpc: GrpcSettings = GrpcSettings()
+    """The gRPC surface."""
     limits: Limits = Limits()
+    """What the gateway takes on at once."""
     timeouts: Timeouts = Timeouts()
+    """How long to wait."""
     keys: tuple[KeySettings, ...] = ()
     """Virtual keys. None: everybody may call, but only loopback is served."""
     allow_unauthenticated: bool = False
@@ -153,4 +188,6 @@ class Settings(_Settings):
     echo: bool = True
     """Whether the built-in model `echo` is offered."""
     log: LogSettings = LogSettings()
+    """Logs and the access log."""
     telemetry: TelemetrySettings = TelemetrySettings()
+    """OpenTelemetry."""

@@ -16,7 +16,9 @@ class EventSink(Protocol):
     Filling a message in place by `add` costs half of building it and copying it in.
     """
 
-    def add(self, *, choice: int = ..., part: int = ..., text: str = ...) -> Event: ...
+    def add(self, *, choice: int = ..., part: int = ..., text: str = ...) -> Event:
+        """Appends an event with these fields set and returns it, for the rest to be filled in."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

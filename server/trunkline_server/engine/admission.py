@@ -38,6 +38,7 @@ class Admission:
         self.size_bytes += size_bytes
 
     def leave(self, size_bytes: int) -> None:
+        """A request that `enter` took on, with as many bytes, is over."""
         self.requests -= 1
         self.size_bytes -= size_bytes
         if self._empty is not None and self.requests == 0 and not self._empty.done():

@@ -14,6 +14,7 @@ from trunkline.errors import (
     GatewayError,
     InternalError,
     NotAllowedError,
+    NotFoundError,
     ShuttingDownError,
 )
 from trunkline.v1 import (

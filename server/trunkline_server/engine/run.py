@@ -41,6 +41,7 @@ class Run:
         self._events = 0
 
     def elapsed_us(self) -> int:
+        """Microseconds since arrival."""
         return (time.monotonic_ns() - self._arrived_ns) // 1000
 
     @property
@@ -74,6 +75,7 @@ class Run:
         if not started.model:
             started.model = attempt.model
         self.record.response_model = started.model
+        self.record.response_id = started.provider_response_id
 
     def number(self, batch: StreamCompleteResponse) -> StreamCompleteResponse:
         """`batch` with the number of its first event."""
@@ -127,4 +129,5 @@ class Run:
 
 
 def finish_words(reasons: Sequence["FinishReason.ValueType"]) -> list[str]:
+    """Finish reasons as records spell them."""
     return [FINISH_WORDS.get(reason, "unknown") for reason in reasons]

@@ -1,9 +1,10 @@
 """Whether a request keeps the contract's rules: every broken one is named with its field."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import orjson
+from google.protobuf.message import Message as ProtoMessage
 
 from trunkline.errors import InvalidRequestError
 from trunkline.v1 import (
@@ -21,12 +22,13 @@ MAX_VIOLATIONS = 10
 MAX_IDEMPOTENCY_KEY_BYTES = 255
 MAX_METADATA = 16
 MAX_CHOICES = 128
-MAX_PART_DEPTH = 4
 
 RESERVED_EXTENSIONS = frozenset(("base_url", "api_key", "headers", "extra_headers"))
 
+Ranges = Mapping[str, tuple[float, float]]
+
 # Optional numbers and what they may be; see completion.proto.
-RANGES: dict[str, tuple[float, float]] = {
+RANGES: Ranges = {
     "max_output_tokens": (0, 2**31 - 1),
     "temperature": (0, 2),
     "top_p": (0, 1),
@@ -38,7 +40,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "choice_count": (1, MAX_CHOICES),
     "top_logprobs": (0, 20),
 }
-ROUTING_RANGES: dict[str, tuple[float, float]] = {
+ROUTING_RANGES: Ranges = {
     "max_attempts": (1, 100),
     "timeout_ms": (1, 86_400_000),
     "first_token_timeout_ms": (1, 86_400_000),
@@ -71,9 +73,7 @@ def _violations(request: CompleteRequest, limits: Limits) -> Violations:
         yield from _message(f"messages[{index}]", message)
     if request.tools:
         yield from _tools(request)
-    for name, bounds in RANGES.items():
-        if request.HasField(name):
-            yield from _in_range(name, getattr(request, name), bounds)
+    yield from _ranges("", request, RANGES)
     if request.logit_bias:
         for token, bias in request.logit_bias.items():
             yield from _in_range(f"logit_bias[{token}]", bias, (-100, 100))
@@ -171,11 +171,15 @@ def _response_format(request: CompleteRequest) -> Violations:
 
 
 def _routing(request: CompleteRequest) -> Violations:
-    for name, bounds in ROUTING_RANGES.items():
-        if request.routing.HasField(name):
-            yield from _in_range(f"routing.{name}", getattr(request.routing, name), bounds)
+    yield from _ranges("routing.", request.routing, ROUTING_RANGES)
     if request.routing.strategy:
         yield "routing.strategy", "the model has no strategies to choose from"
+
+
+def _ranges(prefix: str, message: ProtoMessage, ranges: Ranges) -> Violations:
+    for name, bounds in ranges.items():
+        if message.HasField(name):
+            yield from _in_range(f"{prefix}{name}", getattr(message, name), bounds)
 
 
 def _in_range(field: str, value: float, bounds: tuple[float, float]) -> Violations:

@@ -68,6 +68,7 @@ class Watch:
             raise _deadline_passed()
 
     def close(self) -> None:
+        """The request is over: nothing is interrupted any more."""
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None

@@ -36,4 +36,5 @@ class Target:
 
     @classmethod
     def of(cls, provider: Provider, model: str) -> "Target":
+        """With the name that the two make."""
         return cls(provider=provider, model=model, name=f"{provider.name}/{model}")

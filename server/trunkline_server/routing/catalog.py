@@ -56,6 +56,7 @@ class Catalog:
 
     @property
     def providers(self) -> Mapping[str, Provider]:
+        """All providers by name, in the order in which they claim bare model ids."""
         return self._providers
 
     def offering(self, provider: Provider, model_ids: Sequence[str]) -> "Catalog":

@@ -32,6 +32,7 @@ class HttpTransport:
     def __init__(self, *, connect_timeout_s: float) -> None:
         self._connect_timeout_s = connect_timeout_s
         self._session: aiohttp.ClientSession | None = None
+        self._lingering: set[aiohttp.ClientResponse] = set()
         self._headers: dict[str, dict[str, str]] = {}
         self._urls: dict[tuple[str, str], URL] = {}
 
@@ -55,6 +56,8 @@ class HttpTransport:
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        for response in list(self._lingering):
+            response.close()
         await self.session.close()
 
     async def open(self, provider: Provider, request: WireRequest, headers: Mapping[str, str]) -> "HttpExchange":
@@ -80,7 +83,7 @@ class HttpTransport:
     async def _post(self, url: URL, body: bytes, headers: Mapping[str, str]) -> "HttpExchange":
         data = body if len(body) < LARGE_BODY_BYTES else io.BytesIO(body)
         response = await self.session.post(url, data=data, headers=headers, allow_redirects=False)
-        return HttpExchange(response)
+        return HttpExchange(response, self._lingering)
 
     def _headers_of(self, provider: Provider) -> dict[str, str]:
         found = self._headers.get(provider.name)
@@ -101,10 +104,11 @@ class HttpTransport:
 class HttpExchange:
     """One answer of a provider over HTTP."""
 
-    __slots__ = ("_response", "headers", "status")
+    __slots__ = ("_lingering", "_response", "headers", "status")
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, lingering: set[aiohttp.ClientResponse]) -> None:
         self._response = response
+        self._lingering = lingering
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
 
@@ -125,7 +129,13 @@ class HttpExchange:
         if self._response.content.at_eof() or linger_s <= 0:
             self._response.close()
         else:
-            asyncio.get_running_loop().call_later(linger_s, self._response.close)
+            # aiohttp gives the connection back by itself as soon as the answer's end arrives.
+            self._lingering.add(self._response)
+            asyncio.get_running_loop().call_later(linger_s, self._end_lingering)
+
+    def _end_lingering(self) -> None:
+        self._lingering.discard(self._response)
+        self._response.close()
 
 
 def unreachable(provider: Provider, error: BaseException) -> ProviderUnavailableError:

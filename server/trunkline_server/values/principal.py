@@ -17,6 +17,7 @@ class Principal:
     """Patterns (`fnmatch`) of the model names it may ask for."""
 
     def may_use(self, model: str) -> bool:
+        """Whether the model's name, as clients ask for it, is one of those allowed."""
         return any(fnmatchcase(model, pattern) for pattern in self.models)
 
 

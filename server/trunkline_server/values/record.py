@@ -47,6 +47,8 @@ class RequestRecord:
     """One for each of `report.attempts`."""
     response_model: str = ""
     """The model that answered, as its provider names it."""
+    response_id: str = ""
+    """The provider's id of the answer, as in StartedEvent.provider_response_id; empty: it gave none."""
     finish_reasons: list[str] = field(default_factory=list)
     """By choice, in the OpenAI spelling."""
     usage: Usage | None = None

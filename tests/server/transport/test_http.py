@@ -5,7 +5,6 @@ import gzip
 from collections.abc import AsyncIterator
 
 import pytest
-from upstream import Answer, Upstream, completion, hangs, in_turn, running_upstream
 
 from trunkline.errors import ProviderBadAnswerError, ProviderSilentError, ProviderUnavailableError
 from trunkline.secret import Secret
@@ -14,6 +13,7 @@ from trunkline_server.providers.target import Provider
 from trunkline_server.transport.exchange import Exchange
 from trunkline_server.transport.http import HttpTransport
 from trunkline_server.values.wire import WireRequest
+from upstream import Answer, Upstream, completion, hangs, in_turn, running_upstream
 
 KIND = ProviderKind(name="openai_compatible", dialect="openai_chat")
 REQUEST = WireRequest(path="/chat/completions", body=b"{}", stream=False)

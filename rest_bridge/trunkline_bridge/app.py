@@ -1,0 +1,59 @@
+"""The aiohttp application: which URL leads where, and how it is served."""
+
+import logging
+
+from aiohttp import web
+from aiohttp.http import HttpProcessingError
+
+from trunkline.gateway import Gateway
+from trunkline_bridge.app_keys import BODIES, GATEWAY, SETTINGS
+from trunkline_bridge.body import BodyBudget
+from trunkline_bridge.boundary import answer_errors
+from trunkline_bridge.health import healthz, readyz
+from trunkline_bridge.openai.chat import create_chat_completion
+from trunkline_bridge.openai.models import list_models, retrieve_model
+from trunkline_bridge.settings import BridgeSettings
+
+
+def create_app(gateway: Gateway, settings: BridgeSettings) -> web.Application:
+    """The REST surface in front of `gateway`, which it does not own. Serve it with `create_runner`."""
+    app = web.Application(middlewares=[answer_errors])
+    app[GATEWAY] = gateway
+    app[SETTINGS] = settings
+    app[BODIES] = BodyBudget(settings.max_bytes_in_flight)
+    app.router.add_post("/v1/chat/completions", create_chat_completion)
+    app.router.add_get("/v1/models", list_models)
+    app.router.add_get("/v1/models/{id:.+}", retrieve_model)
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+    return app
+
+
+def create_runner(app: web.Application) -> web.AppRunner:
+    """How the application is to be served: its handlers rely on these options."""
+    settings = app[SETTINGS]
+    return web.AppRunner(
+        app,
+        handler_cancellation=True,  # a client that leaves must reach the provider before the first token, too
+        auto_decompress=False,  # bodies are inflated under their limit in `body`
+        access_log=None,  # the ledger writes the access line
+        logger=_TextlessLogger("trunkline_bridge.http"),
+        keepalive_timeout=settings.keepalive_s,
+        shutdown_timeout=settings.shutdown_timeout_s,
+    )
+
+
+class _TextlessLogger(logging.Logger):
+    """Takes aiohttp's log lines without exceptions: a parser's complaint quotes the bytes, keys included."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.parent = logging.getLogger("trunkline_bridge")
+
+    def handle(self, record: logging.LogRecord) -> None:
+        if record.exc_info and (kind := record.exc_info[0]) is not None:
+            record.msg = f"{record.msg} ({kind.__qualname__})"
+            if issubclass(kind, HttpProcessingError):  # the client's fault, and it was told
+                record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.exc_info = record.exc_text = None
+        super().handle(record)

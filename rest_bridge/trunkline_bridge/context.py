@@ -1,0 +1,65 @@
+"""The headers of a request as CallContext."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from aiohttp import web
+
+from trunkline.context import CallContext, is_request_id, new_request_id
+from trunkline.errors import BadKeyError, InvalidRequestError
+from trunkline.metadata import AUTHORIZATION, IDEMPOTENCY_KEY, PRIORITY, REQUEST_ID, STRICT, from_metadata
+
+TIMEOUT = "x-request-timeout-ms"
+MAX_TIMEOUT_MS = 86_400_000
+MAX_IDEMPOTENCY_KEY_BYTES = 255
+
+# What a client may set. The client address is not among them: a caller must not choose what the ledger says of it.
+_HEADERS = (AUTHORIZATION, STRICT, PRIORITY, IDEMPOTENCY_KEY)
+
+# Trace context goes on as it came, or not at all: it may not make a gRPC call's metadata too large, nor hold what
+# metadata cannot carry. Several fields of one name are one list (https://www.w3.org/TR/trace-context/#tracestate-header).
+_TRACE_HEADERS: Mapping[str, int] = {"traceparent": 256, "tracestate": 1024, "baggage": 4096}
+
+CALL_ID = web.RequestKey("call_id", str)
+
+
+def assign_call_id(request: web.BaseRequest) -> str:
+    """The id of this request: the client's own if it may stand in logs and headers, else a new one."""
+    given = request.headers.get(REQUEST_ID, "")
+    call_id = given if is_request_id(given) else new_request_id()
+    request[CALL_ID] = call_id
+    return call_id
+
+
+def call_context(request: web.Request, *, arrived: float, size_bytes: int = 0) -> CallContext:
+    """Who calls, until when, as part of which trace. `arrived` is on the `time.monotonic` clock.
+
+    Raises InvalidRequestError for a header that has no meaning, BadKeyError for a key that cannot be one.
+    """
+    headers = request.headers
+    values = {name: headers[name] for name in _HEADERS if name in headers}
+    for name, longest in _TRACE_HEADERS.items():
+        if name in headers:
+            value = ",".join(headers.getall(name))
+            if len(value) <= longest and value.isascii():
+                values[name] = value
+    if not values.get(AUTHORIZATION, "").isascii():
+        raise BadKeyError("the Authorization header holds characters that no key has")
+    key = values.get(IDEMPOTENCY_KEY, "")
+    if not key.isascii() or len(key) > MAX_IDEMPOTENCY_KEY_BYTES:
+        raise InvalidRequestError.at_field("Idempotency-Key", f"at most {MAX_IDEMPOTENCY_KEY_BYTES} ASCII characters")
+    context = from_metadata(
+        values,
+        deadline=_deadline(headers.get(TIMEOUT), arrived),
+        client_address=request.remote or "",
+        size_bytes=size_bytes,
+    )
+    return replace(context, request_id=request[CALL_ID])
+
+
+def _deadline(timeout_ms: str | None, arrived: float) -> float | None:
+    if timeout_ms is None:
+        return None
+    if not (timeout_ms.isascii() and timeout_ms.isdigit() and 0 < int(timeout_ms[:10]) <= MAX_TIMEOUT_MS):
+        raise InvalidRequestError.at_field(TIMEOUT, f"a whole number of milliseconds from 1 to {MAX_TIMEOUT_MS}")
+    return arrived + int(timeout_ms) / 1000

@@ -1,0 +1,1 @@
+"""OpenAI's endpoints: pure translators beside thin handlers."""

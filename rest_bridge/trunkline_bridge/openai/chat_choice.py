@@ -1,0 +1,122 @@
+"""What a stream remembers of one choice: constant ends of its chunks, its tool calls, its sources."""
+
+from trunkline.v1 import Audio, Citation
+from trunkline_bridge.openai.chat_objects import Json, annotation, base64_text
+
+Block = tuple[int, int]
+"""A paragraph of thinking: its part, and its number in the summary or -1 for the thinking itself."""
+
+_ENDED: Block = (-1, -1)
+_PARAGRAPH = "\n\n"
+
+
+class CallState:
+    """One tool call: its place in `tool_calls`, and what stands around a piece of its arguments."""
+
+    __slots__ = ("arguments_end", "arguments_head", "begun", "custom", "holder", "index", "legacy")
+
+    def __init__(self, index: int, delta_head: bytes, *, custom: bool, legacy: bool) -> None:
+        """`legacy`: told as the deprecated `function_call`."""
+        self.index = index
+        self.custom = custom
+        self.legacy = legacy
+        self.begun = False
+        """Whether any arguments were sent."""
+        self.holder = "custom" if custom else "function"
+        if legacy:
+            self.arguments_head = delta_head + b'{"function_call":{"arguments":'
+            self.arguments_end = b"}"
+        else:
+            holder = b'"custom":{"input":' if custom else b'"function":{"arguments":'
+            self.arguments_head = delta_head + b'{"tool_calls":[{"index":%d,%b' % (index, holder)
+            self.arguments_end = b"}}]"
+
+
+class ChoiceState:
+    """One choice. `chars` counts the characters of its text, as positions of sources do."""
+
+    __slots__ = (
+        "_audio_id",
+        "_delta_head",
+        "_legacy",
+        "_offsets",
+        "_transcript",
+        "audio_part",
+        "block",
+        "calls",
+        "chars",
+        "citations",
+        "index",
+        "kinds",
+        "reasoning_head",
+        "refused",
+        "text_head",
+    )
+
+    def __init__(self, index: int, head: bytes) -> None:
+        """`head` is how every chunk of the answer begins, up to its choices."""
+        self.index = index
+        self.kinds: dict[int, str] = {}
+        """What each part is."""
+        self.calls: dict[int, CallState] = {}
+        """Tool calls by part."""
+        self.chars = 0
+        self.refused = False
+        self.audio_part = -1
+        self.block: Block | None = None
+        """The paragraph of thinking told last."""
+        self.citations: list[tuple[int, Citation]] = []
+        self._delta_head = head + b'{"index":%d,"delta":' % index
+        self.text_head = self._delta_head + b'{"content":'
+        self.reasoning_head = self._delta_head + b'{"reasoning_content":'
+        self._offsets: dict[int, int] = {}
+        self._legacy: CallState | None = None
+        self._audio_id = ""
+        self._transcript = ""
+
+    def begin_part(self, index: int, kind: str) -> None:
+        self.kinds[index] = kind
+        self._offsets[index] = self.chars
+
+    def begin_call(self, part: int, *, custom: bool, functions: bool) -> CallState:
+        """The first function call of a client of the functions API has a place of its own."""
+        legacy = functions and not custom and self._legacy is None
+        call = CallState(len(self.calls) - (self._legacy is not None), self._delta_head, custom=custom, legacy=legacy)
+        self.calls[part] = call
+        if legacy:
+            self._legacy = call
+        return call
+
+    def paragraph(self, text: str, block: Block) -> str:
+        """`text` as it goes on in the thinking: a new block begins a new paragraph."""
+        begins = self.block is not None and self.block != block
+        self.block = block
+        return _PARAGRAPH + text if begins else text
+
+    def end_paragraph(self) -> None:
+        if self.block is not None:
+            self.block = _ENDED
+
+    def new_audio(self, audio: Audio) -> Json:
+        """What `audio` says that was not told before. Its transcript holds all that was said so far."""
+        found: Json = {}
+        if audio.id and audio.id != self._audio_id:
+            self._audio_id = found["id"] = audio.id
+        if audio.media.data:
+            found["data"] = base64_text(audio.media.data)
+        if audio.transcript:
+            found["transcript"] = audio.transcript.removeprefix(self._transcript)
+            self._transcript = audio.transcript
+        if audio.expires_at_ms:
+            found["expires_at"] = audio.expires_at_ms // 1000
+        return found
+
+    def annotations(self) -> list[Json]:
+        """The sources on the web, at their places in the whole content."""
+        starts = list(self._offsets.values())
+        ends = dict(zip(self._offsets, [*starts[1:], self.chars], strict=True))
+        found = []
+        for part, citation in self.citations:
+            offset = self._offsets.get(part, 0)
+            found.append(annotation(citation, offset, ends.get(part, self.chars) - offset))
+        return found

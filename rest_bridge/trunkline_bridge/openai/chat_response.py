@@ -1,0 +1,145 @@
+"""A CompleteResponse as OpenAI's chat.completion."""
+
+from collections.abc import Iterable
+
+from trunkline.v1 import Audio, Choice, CompleteResponse, Message, Part, Reasoning
+from trunkline_bridge.openai.chat_objects import (
+    SHOWN_PARTS,
+    Json,
+    annotation,
+    base64_text,
+    completion_id,
+    finish_word,
+    logprob_items,
+    logprobs_object,
+    merge_extensions,
+    tool_call_object,
+    usage_object,
+)
+from trunkline_bridge.openai.chat_words import EXPLAINED_FINISHES
+from trunkline_bridge.report import trunkline_object
+
+
+def chat_completion(answer: CompleteResponse, *, functions: bool = False) -> Json:
+    """`functions`: calls are told in the form of the deprecated functions API."""
+    found: Json = {
+        "id": completion_id(answer.id),
+        "object": "chat.completion",
+        "created": answer.created_at_ms // 1000,
+        "model": answer.model,
+        "choices": [_choice(choice, functions=functions) for choice in answer.choices],
+        "usage": usage_object(answer.usage) if answer.HasField("usage") else None,
+    }
+    if answer.service_tier:
+        found["service_tier"] = answer.service_tier
+    found["system_fingerprint"] = answer.system_fingerprint or None
+    report = trunkline_object(
+        answer.id,
+        answer.report if answer.HasField("report") else None,
+        answer.cost if answer.HasField("cost") else None,
+    )
+    if answer.provider_response_id:
+        report["provider_response_id"] = answer.provider_response_id
+    if omitted := omitted_parts(part for choice in answer.choices for part in choice.message.parts):
+        report["omitted_parts"] = omitted
+    found["trunkline"] = report
+    merge_extensions(found, answer.extensions)
+    return found
+
+
+def omitted_parts(parts: Iterable[Part]) -> list[str]:
+    """The kinds of parts that OpenAI's message cannot hold."""
+    return sorted({part.WhichOneof("content") or "unknown" for part in parts} - SHOWN_PARTS)
+
+
+def reasoning_text(reasoning: Reasoning) -> str:
+    """The thinking as shown, or the summary of it, paragraph by paragraph."""
+    return "\n\n".join(filter(None, (reasoning.text, *reasoning.summary)))
+
+
+def audio_object(audio: Audio) -> Json:
+    return {
+        "id": audio.id,
+        "data": base64_text(audio.media.data),
+        "expires_at": audio.expires_at_ms // 1000,
+        "transcript": audio.transcript,
+    }
+
+
+def _choice(choice: Choice, *, functions: bool) -> Json:
+    word = finish_word(choice.finish_reason, choice.native_finish_reason)
+    message = _message(choice.message, functions=functions)
+    if choice.finish_detail and message["refusal"] is None and choice.finish_reason in EXPLAINED_FINISHES:
+        message["refusal"] = choice.finish_detail
+    parts = choice.message.parts
+    found: Json = {
+        "index": choice.index,
+        "message": message,
+        "logprobs": logprobs_object(
+            [item for part in parts if part.HasField("text") for item in logprob_items(part.logprobs)],
+            [item for part in parts if part.HasField("refusal") for item in logprob_items(part.logprobs)],
+        ),
+        "finish_reason": "function_call" if functions and word == "tool_calls" else word,
+    }
+    if choice.native_finish_reason not in ("", word):
+        found["native_finish_reason"] = choice.native_finish_reason
+    if choice.stop_sequence:
+        found["stop_sequence"] = choice.stop_sequence
+    merge_extensions(found, choice.extensions)
+    return found
+
+
+def _message(message: Message, *, functions: bool) -> Json:
+    content: list[str] = []
+    refusal: list[str] = []
+    reasoning: list[str] = []
+    annotations: list[Json] = []
+    calls: list[Json] = []
+    audio: Json | None = None
+    extra: list[Part] = []
+    offset = 0
+    for part in message.parts:
+        match part.WhichOneof("content"):
+            case "text":
+                content.append(part.text)
+                annotations += (annotation(c, offset, len(part.text)) for c in part.citations if c.url)
+                offset += len(part.text)
+                extra.append(part)
+            case "reasoning":
+                reasoning.append(reasoning_text(part.reasoning))
+                extra.append(part)
+            case "refusal":
+                refusal.append(part.refusal)
+                extra.append(part)
+            case "tool_call":
+                calls.append(_tool_call(part))
+            case "audio":
+                audio = audio_object(part.audio)
+            case _:
+                pass  # named in the report, see SHOWN_PARTS
+    found: Json = {
+        "role": "assistant",
+        "content": "".join(content) if content or not (calls or refusal or audio) else None,
+        "refusal": "".join(refusal) if refusal else None,
+        "annotations": annotations,
+    }
+    if thinking := "\n\n".join(filter(None, reasoning)):
+        found["reasoning_content"] = thinking
+    if audio is not None:
+        found["audio"] = audio
+    if functions and calls and calls[0]["type"] == "function":
+        found["function_call"] = calls.pop(0)["function"]
+    if calls:
+        found["tool_calls"] = calls
+    for part in extra:
+        merge_extensions(found, part.extensions)
+    merge_extensions(found, message.extensions)
+    return found
+
+
+def _tool_call(part: Part) -> Json:
+    found = tool_call_object(part.tool_call)
+    if found["type"] == "function" and not part.tool_call.arguments:
+        found["function"]["arguments"] = "{}"
+    merge_extensions(found, part.extensions)
+    return found

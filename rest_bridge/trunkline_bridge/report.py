@@ -1,0 +1,104 @@
+"""The `trunkline` object: what the gateway did for a request, as answers, last chunks and errors show it."""
+
+import json
+from typing import Any
+
+from trunkline.v1 import Attempt, AttemptOutcome, Cost, CostSource, ErrorReason, NoteAction, RoutingReport
+
+Json = dict[str, Any]
+
+MAX_NOTES_HEADER_BYTES = 2048
+
+OUTCOMES = {
+    AttemptOutcome.ATTEMPT_OUTCOME_UNSPECIFIED: "not_sent",
+    AttemptOutcome.ATTEMPT_OUTCOME_ANSWERED: "answered",
+    AttemptOutcome.ATTEMPT_OUTCOME_FAILED: "failed",
+    AttemptOutcome.ATTEMPT_OUTCOME_TIMED_OUT: "timed_out",
+    AttemptOutcome.ATTEMPT_OUTCOME_CANCELLED: "cancelled",
+    AttemptOutcome.ATTEMPT_OUTCOME_OUTRUN: "outrun",
+}
+ACTIONS = {
+    NoteAction.NOTE_ACTION_DROPPED: "dropped",
+    NoteAction.NOTE_ACTION_REWRITTEN: "rewritten",
+    NoteAction.NOTE_ACTION_EMULATED: "emulated",
+}
+COST_SOURCES = {
+    CostSource.COST_SOURCE_REPORTED: "reported",
+    CostSource.COST_SOURCE_COMPUTED: "computed",
+    CostSource.COST_SOURCE_CONFIGURED: "configured",
+    CostSource.COST_SOURCE_ESTIMATED: "estimated",
+}
+
+
+def trunkline_object(request_id: str, report: RoutingReport | None, cost: Cost | None = None) -> Json:
+    """Members that say nothing are left out. Times are milliseconds."""
+    found: Json = {"request_id": request_id}
+    if report is not None:
+        for name in ("target", "route", "strategy", "trace_id", "cached", "resumed", "joined"):
+            if value := getattr(report, name):
+                found[name] = value
+        found["attempts"] = [_attempt(attempt) for attempt in report.attempts]
+        found["duration_ms"] = report.duration_us / 1000
+        if report.HasField("first_token_us"):
+            found["first_token_ms"] = report.first_token_us / 1000
+        found["overhead_ms"] = report.overhead_us / 1000
+        if report.queued_us:
+            found["queued_ms"] = report.queued_us / 1000
+        if report.warnings:
+            found["warnings"] = list(report.warnings)
+    if cost is not None and cost.HasField("nano_usd"):
+        found["cost"] = {"nano_usd": cost.nano_usd, "source": COST_SOURCES.get(cost.source, "unknown")}
+    return found
+
+
+def notes_header(report: RoutingReport) -> str:
+    """The first translation notes of the attempt that answered as one JSON array in ASCII; empty: there are none."""
+    found: list[str] = []
+    size = 2
+    for attempt in report.attempts:
+        if attempt.outcome != AttemptOutcome.ATTEMPT_OUTCOME_ANSWERED:
+            continue
+        for note in _notes(attempt):
+            text = json.dumps(note, separators=(",", ":"))
+            size += len(text) + 1
+            if size > MAX_NOTES_HEADER_BYTES:
+                break
+            found.append(text)
+    return f"[{','.join(found)}]" if found else ""
+
+
+def reason_word(reason: int) -> str:
+    """An ErrorReason as clients see it, such as "provider_throttled"; a newer one by its number."""
+    if reason not in ErrorReason.values():
+        return f"reason_{reason}"
+    return ErrorReason.Name(ErrorReason.ValueType(reason)).removeprefix("ERROR_REASON_").lower()
+
+
+def _attempt(attempt: Attempt) -> Json:
+    found: Json = {
+        "target": attempt.target,
+        "outcome": OUTCOMES.get(attempt.outcome, "unknown"),
+        "start_ms": attempt.start_us / 1000,
+        "duration_ms": attempt.duration_us / 1000,
+    }
+    if attempt.HasField("first_token_us"):
+        found["first_token_ms"] = attempt.first_token_us / 1000
+    for name in ("http_status", "provider_request_id", "hedge"):
+        if value := getattr(attempt, name):
+            found[name] = value
+    if attempt.HasField("failure"):
+        # The reason tells enough; a provider's own words may be meant for the operator alone.
+        found["reason"] = reason_word(attempt.failure.reason)
+    if attempt.notes:
+        found["notes"] = _notes(attempt)
+    return found
+
+
+def _notes(attempt: Attempt) -> list[Json]:
+    found = []
+    for note in attempt.notes:
+        row = {"field": note.field, "action": ACTIONS.get(note.action, "changed"), "reason": note.reason}
+        if note.sent:
+            row["sent"] = note.sent
+        found.append(row)
+    return found

@@ -1,0 +1,213 @@
+"""Runs the surfaces: both around one core, the core alone, or the bridge alone."""
+
+import asyncio
+import gc
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from trunkline.channel import ChannelGateway, open_channel
+from trunkline.gateway import Gateway
+from trunkline_bridge.app import create_app, create_runner, drain_app
+from trunkline_bridge.settings import BridgeSettings
+from trunkline_cli.banner import banner, found_line
+from trunkline_cli.options import EXIT_STARTUP, RunOptions
+from trunkline_server.app import Core, open_core
+from trunkline_server.config.settings import Settings
+from trunkline_server.ledger.access_log import AccessLog
+from trunkline_server.ledger.line_writer import LineWriter
+from trunkline_server.rpc.server import GrpcSurface, ListenError
+from trunkline_server.telemetry.logs import configure_logging
+from trunkline_server.telemetry.tracing import TelemetryError
+
+log = logging.getLogger("trunkline")
+
+# gRPC calls outlive the engine's own limit by this much at most, so that what the engine ends with a typed error is
+# told before the calls are cut.
+LAST_WORDS_S = 2.0
+
+
+class StartupError(Exception):
+    """The process cannot start; the text is the one line that the operator gets."""
+
+
+def run_serve(settings: Settings, options: RunOptions) -> int:
+    """REST and gRPC around a core in one process."""
+    return _run(settings, _serve(settings, options))
+
+
+def run_core(settings: Settings, options: RunOptions) -> int:
+    """The core with gRPC only."""
+    return _run(settings, _core(settings, options))
+
+
+def run_bridge(core_address: str, settings: Settings, options: RunOptions) -> int:
+    """REST only, in front of a core elsewhere."""
+    return _run(settings, _bridge(core_address, settings))
+
+
+def _run(settings: Settings, main: Coroutine[Any, Any, None]) -> int:
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(main)
+    except (StartupError, ListenError, TelemetryError) as error:
+        print(f"trunkline: {error}", file=sys.stderr)
+        return EXIT_STARTUP
+    return 0
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop  # not on every platform; the standard loop serves as well, at more CPU per request
+    except ImportError:
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
+
+
+async def _serve(settings: Settings, options: RunOptions) -> None:
+    stopped = _stop_signal()
+    async with _core_process(settings) as core, _listening(core) as grpc, _rest(core.engine, settings) as rest:
+        async with _discovery(core, options, own_ports={grpc.port, rest.port}):
+            _announce(banner(settings, rest_port=rest.port, grpc_port=grpc.port))
+            await stopped.wait()
+        # REST stays up meanwhile: /readyz says 503 there, so that load balancers go elsewhere.
+        await _drain(core, grpc.surface)
+
+
+async def _core(settings: Settings, options: RunOptions) -> None:
+    stopped = _stop_signal()
+    async with _core_process(settings) as core, _listening(core) as grpc:
+        async with _discovery(core, options, own_ports={grpc.port}):
+            _announce(banner(settings, grpc_port=grpc.port))
+            await stopped.wait()
+        await _drain(core, grpc.surface)
+
+
+async def _bridge(core_address: str, settings: Settings) -> None:
+    stopped = _stop_signal()
+    channel = open_channel(core_address, max_message_bytes=settings.limits.max_request_bytes)
+    gateway = ChannelGateway(channel, address=core_address)
+    async with _log_lines(settings), channel, _rest(gateway, settings) as rest:
+        _announce(banner(settings, rest_port=rest.port, core_address=core_address))
+        await stopped.wait()
+        await drain_app(rest.app, settings.timeouts.shutdown_grace_s)
+
+
+def _stop_signal() -> asyncio.Event:
+    """Set by the first SIGTERM or SIGINT; a second one ends the process at once."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        log.info("shutting down; a second signal ends it at once")
+        stopped.set()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    return stopped
+
+
+@asynccontextmanager
+async def _log_lines(settings: Settings) -> AsyncIterator[LineWriter]:
+    """The process's log, and the writer that the access log shares with it."""
+    lines = LineWriter()
+    handler = configure_logging(settings.log.level, lines)
+    try:
+        yield lines
+    finally:
+        logging.getLogger().removeHandler(handler)
+        await lines.close()
+
+
+@asynccontextmanager
+async def _core_process(settings: Settings) -> AsyncIterator[Core]:
+    async with _log_lines(settings) as lines, open_core(settings, AccessLog(lines)) as core:
+        yield core
+
+
+@dataclass(frozen=True, slots=True)
+class _Grpc:
+    surface: GrpcSurface
+    port: int
+
+
+@asynccontextmanager
+async def _listening(core: Core) -> AsyncIterator[_Grpc]:
+    surface = core.grpc_surface()
+    port = await surface.start(core.settings.grpc.host, core.settings.grpc.port)
+    try:
+        yield _Grpc(surface, port)
+    finally:
+        await surface.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    app: web.Application
+    port: int
+
+
+@asynccontextmanager
+async def _rest(gateway: Gateway, settings: Settings) -> AsyncIterator[_Rest]:
+    app = create_app(
+        gateway,
+        BridgeSettings(
+            max_request_bytes=settings.limits.max_request_bytes,
+            max_bytes_in_flight=settings.limits.max_bytes_in_flight,
+            max_messages=settings.limits.max_messages,
+            retry_after_s=settings.limits.retry_after_s,
+        ),
+    )
+    runner = create_runner(app)
+    await runner.setup()
+    host, port = settings.rest.host, settings.rest.port
+    try:
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            raise StartupError(
+                f"cannot listen for REST on {host}:{port}: {error.strerror or error}; choose another address "
+                "(rest.host, rest.port) or stop what has this one"
+            ) from error
+        yield _Rest(app, runner.addresses[0][1])
+    finally:
+        await runner.cleanup()
+
+
+async def _drain(core: Core, surface: GrpcSurface) -> None:
+    grace_s = core.settings.timeouts.shutdown_grace_s
+    await asyncio.gather(core.engine.drain(grace_s), surface.drain(grace_s + LAST_WORDS_S))
+
+
+@asynccontextmanager
+async def _discovery(core: Core, options: RunOptions, *, own_ports: Collection[int]) -> AsyncIterator[None]:
+    """Learns beside the serving what else there is to offer, and tells."""
+    task = asyncio.create_task(_discover(core, options, own_ports))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait((task,))
+
+
+async def _discover(core: Core, options: RunOptions, own_ports: Collection[int]) -> None:
+    if options.probe:
+        for provider, ids in await core.add_local_engines(own_ports):
+            _announce(found_line(provider.name, provider.base_url, ids))
+    await core.list_models()
+    # What start-up made lives as long as the process; the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+
+
+def _announce(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

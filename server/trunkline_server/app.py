@@ -1,0 +1,122 @@
+"""The composition root: makes a running core of settings. The only file that wires the rooms together."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from trunkline.errors import GatewayError
+from trunkline_server.config.settings import ProviderSettings, Settings
+from trunkline_server.dialects.registry import DIALECTS
+from trunkline_server.engine.engine import Engine
+from trunkline_server.governance.keys import KeyRing
+from trunkline_server.ledger.ledger import Ledger
+from trunkline_server.providers.kinds import KINDS
+from trunkline_server.providers.target import Provider
+from trunkline_server.routing.catalog import Catalog
+from trunkline_server.rpc.server import GrpcSurface
+from trunkline_server.telemetry.peers import Peer, peers_of
+from trunkline_server.telemetry.tracing import start_tracing
+from trunkline_server.transport.discovery import probe_local_engines
+from trunkline_server.transport.echo import EchoTransport
+from trunkline_server.transport.http import HttpTransport
+from trunkline_server.transport.listing import list_model_ids
+
+log = logging.getLogger(__name__)
+
+ECHO = "echo"
+LISTING_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """A core that answers calls, and the ways to learn what more it can offer."""
+
+    engine: Engine
+    http: HttpTransport
+    settings: Settings
+    _peers: dict[str, Peer]
+
+    def grpc_surface(self) -> GrpcSurface:
+        """The gRPC surface around the engine, not yet listening."""
+        return GrpcSurface(self.engine, max_message_bytes=self.settings.limits.max_request_bytes)
+
+    async def add_local_engines(self, own_ports: Collection[int]) -> list[tuple[Provider, list[str]]]:
+        """Offers the inference servers that answer on their usual ports of this machine, and tells which."""
+        found = await probe_local_engines(self.http.session, KINDS.values(), own_ports)
+        fresh = [(provider, ids) for provider, ids in found if provider.name not in self.engine.catalog.providers]
+        for provider, ids in fresh:
+            self.engine.catalog = self.engine.catalog.offering(provider, ids)
+            self._peers.update(peers_of([provider]))
+        return fresh
+
+    async def list_models(self) -> None:
+        """Asks each provider whose models are not configured what it has; one that does not tell keeps its name."""
+        asked = [
+            provider
+            for name, provider in self.engine.catalog.providers.items()
+            if name in self.settings.providers and not self.settings.providers[name].models
+        ]
+        await asyncio.gather(*(self._list_models_of(provider) for provider in asked))
+
+    async def _list_models_of(self, provider: Provider) -> None:
+        try:
+            ids = await list_model_ids(self.http.session, provider, LISTING_TIMEOUT_S)
+        except GatewayError as error:
+            log.warning("provider %s did not list its models: %s", provider.name, error.message)
+            return
+        self.engine.catalog = self.engine.catalog.offering(provider, ids)
+        log.info("provider %s offers %d models", provider.name, len(ids))
+
+
+@asynccontextmanager
+async def open_core(settings: Settings, ledger: Ledger) -> AsyncIterator[Core]:
+    """A core by these settings. Leaving it writes out the ledger and traces; drain the engine first."""
+    providers = _providers(settings)
+    peers = peers_of(providers)
+    tracing = start_tracing(settings.telemetry, peers)
+    try:
+        async with HttpTransport(connect_timeout_s=settings.timeouts.connect_s) as http:
+            engine = Engine(
+                catalog=_catalog(settings, providers),
+                keys=KeyRing(settings.keys),
+                dialects=DIALECTS,
+                transports={"http": http, "echo": EchoTransport()},
+                limits=settings.limits,
+                timeouts=settings.timeouts,
+                ledger=ledger,
+                tracing=tracing,
+            )
+            yield Core(engine, http, settings, peers)
+    finally:
+        await ledger.close()
+        await tracing.shutdown()
+
+
+def _providers(settings: Settings) -> list[Provider]:
+    found = [_provider(name, provider) for name, provider in settings.providers.items()]
+    if settings.echo:
+        found.append(Provider(name=ECHO, kind=KINDS[ECHO], base_url=KINDS[ECHO].base_url))
+    return found
+
+
+def _provider(name: str, settings: ProviderSettings) -> Provider:
+    kind = KINDS[settings.kind]
+    return Provider(
+        name=name,
+        kind=kind,
+        base_url=(settings.base_url or kind.base_url).rstrip("/"),
+        api_key=settings.api_key,
+        headers=settings.headers,
+        send_trace_context=settings.send_trace_context,
+    )
+
+
+def _catalog(settings: Settings, providers: Collection[Provider]) -> Catalog:
+    routes = {name: model.targets for name, model in settings.models.items()}
+    offers = {name: provider.models for name, provider in settings.providers.items() if provider.models}
+    closed = list(offers)
+    if settings.echo:
+        routes.setdefault(ECHO, (f"{ECHO}/{ECHO}",))
+    return Catalog(providers, routes=routes, offers=offers, closed=closed)

@@ -1,0 +1,161 @@
+"""Rules between settings: what each of them may be, given the others."""
+
+from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
+from difflib import get_close_matches
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Final, NamedTuple
+
+from trunkline_server.config.kinds import Kinds
+from trunkline_server.config.node import Location
+from trunkline_server.config.settings import Listen, Settings
+
+ECHO: Final = "echo"
+"""The name of the built-in model, and of the provider it stands for in targets."""
+
+
+class Finding(NamedTuple):
+    """A broken rule and the setting at fault."""
+
+    location: Location
+    message: str
+
+
+class Checked(NamedTuple):
+    """What the rules are held against."""
+
+    settings: Settings
+    kinds: Kinds
+    lost: AbstractSet[Location] = frozenset()
+    """Settings that are left out of `settings` because they are broken in themselves; first two steps of each.
+    A rule says nothing where it would need one of them."""
+
+    def has_lost(self, *location: str | int) -> bool:
+        """Whether something at, in or around this location is left out."""
+        return any(lost[: len(location)] == location[: len(lost)] for lost in self.lost)
+
+
+def check(settings: Settings, kinds: Kinds, *, lost: AbstractSet[Location] = frozenset()) -> list[Finding]:
+    """Every broken rule."""
+    checked = Checked(settings, kinds, lost)
+    return [finding for rule in _RULES for finding in rule(checked)]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens there."""
+    address = _address(host)
+    return host.lower() == "localhost" or (address is not None and address.is_loopback)
+
+
+def did_you_mean(name: str, names: AbstractSet[str]) -> str:
+    """A hint at the name that was probably meant, or nothing. `name` itself is not part of it."""
+    close = get_close_matches(name, sorted(names), n=1)
+    return f'; did you mean "{close[0]}"?' if close else ""
+
+
+def _exposure(checked: Checked) -> Iterator[Finding]:
+    settings = checked.settings
+    if settings.keys or settings.allow_unauthenticated:
+        return
+    if checked.has_lost("keys") or checked.has_lost("allow_unauthenticated"):
+        return
+    for surface in ("rest", "grpc"):
+        listen: Listen = getattr(settings, surface)
+        if not is_loopback(listen.host):
+            message = "only a loopback address may be served without keys: add keys, or set allow_unauthenticated"
+            yield Finding((surface, "host"), message)
+
+
+def _ports(checked: Checked) -> Iterator[Finding]:
+    rest, grpc = checked.settings.rest, checked.settings.grpc
+    if checked.has_lost("rest") or checked.has_lost("grpc"):
+        return
+    same_host = rest.host == grpc.host or _is_wildcard(rest.host) or _is_wildcard(grpc.host)
+    if rest.port == grpc.port != 0 and same_host:
+        yield Finding(("grpc", "port"), "is the port of the REST surface already")
+
+
+def _limits(checked: Checked) -> Iterator[Finding]:
+    limits = checked.settings.limits
+    if not checked.has_lost("limits") and limits.max_bytes_in_flight < limits.max_request_bytes:
+        message = "is less than max_request_bytes: a request of that size could never be taken"
+        yield Finding(("limits", "max_bytes_in_flight"), message)
+
+
+def _keys(checked: Checked) -> Iterator[Finding]:
+    names: dict[str, int] = {}
+    digests: dict[str, str] = {}
+    for index, key in enumerate(checked.settings.keys):
+        if key.name in names:
+            yield Finding(("keys", index, "name"), "is the name of another key already")
+        if key.digest in digests:
+            yield Finding(("keys", index, "digest"), f'is the secret of the key "{digests[key.digest]}" already')
+        names.setdefault(key.name, index)
+        digests.setdefault(key.digest, key.name)
+
+
+def _providers(checked: Checked) -> Iterator[Finding]:
+    settings, kinds = checked.settings, checked.kinds
+    for name, provider in settings.providers.items():
+        at: Location = ("providers", name)
+        if name == ECHO and settings.echo:
+            yield Finding(at, f'"{ECHO}" is the built-in provider: choose another name, or set echo to false')
+        if provider.kind not in kinds:
+            hint = did_you_mean(provider.kind, kinds.keys())
+            yield Finding((*at, "kind"), f"is not one of {', '.join(sorted(kinds))}{hint}")
+        elif not provider.base_url and not kinds[provider.kind].base_url and not checked.has_lost(*at):
+            yield Finding((*at, "base_url"), f"is missing: {provider.kind} has no address of its own")
+        seen: set[str] = set()
+        for header in provider.headers:
+            if header.lower() in seen:
+                yield Finding((*at, "headers", header), "is set twice: the case of letters does not count")
+            seen.add(header.lower())
+
+
+def _models(checked: Checked) -> Iterator[Finding]:
+    for name, model in checked.settings.models.items():
+        if name == ECHO and checked.settings.echo:
+            yield Finding(
+                ("models", name), f'"{ECHO}" is the built-in model: choose another name, or set echo to false'
+            )
+        for index, target in enumerate(model.targets):
+            if message := _target_problem(checked, target):
+                yield Finding(("models", name, "targets", index), message)
+
+
+def _target_problem(checked: Checked, target: str) -> str | None:
+    settings = checked.settings
+    provider, slash, model = target.partition("/")
+    if not (provider and slash and model):
+        return 'is not of the form "provider/model"'
+    if checked.has_lost("providers", provider) or (provider == ECHO and settings.echo):
+        return None
+    if provider not in settings.providers:
+        return f"names no provider of this configuration{did_you_mean(provider, settings.providers.keys())}"
+    offered = settings.providers[provider].models
+    if offered and model not in offered:
+        return f"is not among the models listed for the provider{did_you_mean(model, set(offered))}"
+    return None
+
+
+def _is_wildcard(host: str) -> bool:
+    address = _address(host)
+    return address is not None and address.is_unspecified
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return None
+    return (address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address
+
+
+_RULES: tuple[Callable[[Checked], Iterator[Finding]], ...] = (
+    _exposure,
+    _ports,
+    _limits,
+    _keys,
+    _providers,
+    _models,
+)

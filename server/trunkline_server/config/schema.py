@@ -1,0 +1,22 @@
+"""The settings as JSON Schema, for editors and for the documentation."""
+
+from typing import Any, Final
+
+from pydantic.json_schema import GenerateJsonSchema
+
+from trunkline_server.config.settings import Settings
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+
+def json_schema() -> dict[str, Any]:
+    """The schema of a file, after its variables have been put in."""
+    schema = Settings.model_json_schema(schema_generator=_Generator)
+    return {"$schema": DIALECT, **schema, "title": "trunkline.yaml"}
+
+
+class _Generator(GenerateJsonSchema):
+    """Leaves out the titles that pydantic makes of names: they say nothing more."""
+
+    def field_title_should_be_set(self, schema: object) -> bool:
+        return False

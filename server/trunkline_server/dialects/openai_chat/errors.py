@@ -1,0 +1,262 @@
+"""What the error answers of the chat completions wire mean; see the failure classes of the design."""
+
+import re
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+import orjson
+
+from trunkline.errors import (
+    ContentFilterError,
+    ContextLengthError,
+    GatewayError,
+    MalformedToolCallError,
+    ProviderBadAnswerError,
+    ProviderCredentialsError,
+    ProviderQuotaError,
+    ProviderThrottledError,
+    ProviderUnavailableError,
+    RejectedByProviderError,
+)
+from trunkline.v1 import FieldViolation
+from trunkline_server.dialects.json_values import Json
+from trunkline_server.dialects.openai_chat.fields import contract_field
+from trunkline_server.dialects.redaction import redact
+from trunkline_server.providers.target import Target
+
+# By the vendor's `code` or, where that says nothing, its `type`. They decide over the status: OpenAI tells a spent
+# quota with 429, too, and it must not be waited for.
+BY_CODE: Final[Mapping[str, type[GatewayError]]] = {
+    "insufficient_quota": ProviderQuotaError,
+    "credit_balance_exhausted": ProviderQuotaError,
+    "billing_hard_limit_reached": ProviderQuotaError,
+    "billing_not_active": ProviderQuotaError,
+    "insufficient_balance": ProviderQuotaError,
+    "insufficient_credits": ProviderQuotaError,
+    "quota_exceeded": ProviderQuotaError,
+    "rate_limit_exceeded": ProviderThrottledError,
+    "rate_limit_error": ProviderThrottledError,
+    "rate_limited": ProviderThrottledError,
+    "too_many_requests": ProviderThrottledError,
+    "slow_down": ProviderThrottledError,
+    "context_length_exceeded": ContextLengthError,
+    "exceed_context_size_error": ContextLengthError,
+    "model_max_prompt_tokens_exceeded": ContextLengthError,
+    "content_filter": ContentFilterError,
+    "content_policy_violation": ContentFilterError,
+    "responsibleaipolicyviolation": ContentFilterError,
+    "data_inspection_failed": ContentFilterError,
+    "moderation_blocked": ContentFilterError,
+    "invalid_api_key": ProviderCredentialsError,
+    "incorrect_api_key": ProviderCredentialsError,
+    "authentication_error": ProviderCredentialsError,
+    "invalid_authentication": ProviderCredentialsError,
+    "account_deactivated": ProviderCredentialsError,
+    "permission_error": ProviderCredentialsError,
+    "tool_use_failed": MalformedToolCallError,
+    "server_error": ProviderUnavailableError,
+    "internal_server_error": ProviderUnavailableError,
+    "internal_error": ProviderUnavailableError,
+    "service_unavailable_error": ProviderUnavailableError,
+    "service_unavailable": ProviderUnavailableError,
+    "server_is_overloaded": ProviderUnavailableError,
+    "overloaded_error": ProviderUnavailableError,
+    "unavailable_error": ProviderUnavailableError,
+    "engine_overloaded_error": ProviderUnavailableError,
+}
+
+# By status, where the code says nothing. Other 4xx are the request's fault, other statuses the provider's.
+BY_STATUS: Final[Mapping[int, type[GatewayError]]] = {
+    401: ProviderCredentialsError,
+    402: ProviderQuotaError,
+    403: ProviderCredentialsError,
+    408: ProviderUnavailableError,
+    409: ProviderUnavailableError,
+    425: ProviderUnavailableError,
+    429: ProviderThrottledError,
+}
+
+# Words of vendors that have no code for it, in lower case; looked for only in answers that refuse the request.
+_CONTEXT_LENGTH_TEXTS: Final = (
+    "context length",
+    "context window",
+    "context size",
+    "maximum context",
+    "prompt is too long",
+    "input is too long",
+    "exceeds the maximum number of tokens",
+    "reduce the length of the messages",
+    "greater than the context",
+    "context overflow",
+)
+_QUOTA_TEXTS: Final = (
+    "exceeded your current quota",
+    "insufficient balance",
+    "insufficient credits",
+    "credit balance is too low",
+)
+_CONTENT_FILTER_TEXTS: Final = ("content management policy", "content policy", "input was flagged")
+
+# These say nothing that the caller could act on, and the vendor's words about them may name keys, accounts and limits.
+_SAFE_TEXTS: Final[Mapping[type[GatewayError], str]] = {
+    ProviderCredentialsError: "provider {name} refused the gateway's credentials; its operator must act",
+    ProviderQuotaError: "the gateway's quota at provider {name} is spent; its operator must act",
+    ProviderThrottledError: "provider {name} limits the rate of requests",
+}
+_WAITING_HELPS: Final = (ProviderThrottledError, ProviderUnavailableError)
+
+# What the model wrote is no part of a failure.
+_CONTENT_MEMBERS: Final = frozenset({"failed_generation"})
+
+_CODE: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_MAX_NATIVE_CHARS: Final = 2048
+_MAX_WAIT_MS: Final = 30 * 24 * 3600 * 1000
+_OK, _BAD_REQUEST, _SERVER_ERROR = 200, 400, 500
+
+
+def read_error(target: Target, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+    """The failure that an error answer means; a status of 2xx says that it came within an answer that began well."""
+    raw = _error_in(body)
+    if status // 100 == _OK // 100:
+        status = _status_in(raw)
+    code, said = _code_of(raw), _text_of(raw.get("message"))
+    kind = _kind_of(status, raw, said.lower())
+    return kind(
+        _message(target, kind, status, said),
+        retry_after_ms=_retry_after_ms(headers) if issubclass(kind, _WAITING_HELPS) else None,
+        violations=_violations(raw, said) if kind is RejectedByProviderError else (),
+        provider_code=code,
+        provider_status=status,
+        native="" if kind in _SAFE_TEXTS else _native(raw),
+        target=target.name,
+    )
+
+
+def _kind_of(status: int, raw: Json, said: str) -> type[GatewayError]:
+    inner = raw.get("innererror")
+    holders = (raw, inner) if isinstance(inner, dict) else (raw,)
+    for holder in holders:
+        for name in ("code", "type"):
+            if (found := BY_CODE.get(_text_of(holder.get(name)).lower())) is not None:
+                return found
+    if any(text in said for text in _QUOTA_TEXTS):
+        return ProviderQuotaError
+    refuses = _BAD_REQUEST <= status < _SERVER_ERROR
+    if refuses and any(text in said for text in _CONTENT_FILTER_TEXTS):
+        return ContentFilterError  # at OpenRouter with status 403
+    if (found := BY_STATUS.get(status)) is not None:
+        return found
+    if not refuses:
+        return ProviderUnavailableError if status >= _SERVER_ERROR or raw else ProviderBadAnswerError
+    if any(text in said for text in _CONTEXT_LENGTH_TEXTS):
+        return ContextLengthError
+    return RejectedByProviderError
+
+
+def _message(target: Target, kind: type[GatewayError], status: int, said: str) -> str:
+    name = target.provider.name
+    if (safe := _SAFE_TEXTS.get(kind)) is not None:
+        return safe.format(name=name)
+    if said:
+        return f"provider {name}: {redact(said)}"
+    return f"provider {name} answered with status {status}" if status else f"provider {name} reported a failure"
+
+
+def _violations(raw: Json, said: str) -> list[FieldViolation]:
+    param = _text_of(raw.get("param"))
+    return [FieldViolation(field=contract_field(redact(param, 128)), description=redact(said))] if param else []
+
+
+def _error_in(body: bytes) -> Json:
+    """The object that says what went wrong; empty if the body, which may be anything, holds none."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    if isinstance(value, list) and value:
+        value = value[0]  # Gemini's copy of the wire
+    if not isinstance(value, dict):
+        return {}
+    error = value.get("error", value)
+    if isinstance(error, dict):
+        return error if "message" in error or "error" in value else {**error, "message": _detail_of(error)}
+    return {**value, "message": error if isinstance(error, str) else value.get("message")}
+
+
+def _detail_of(error: Json) -> str:
+    """FastAPI's words (Mistral, engines): a text, or a list of objects with `msg`."""
+    detail = error.get("detail")
+    if isinstance(detail, list):
+        return "; ".join(_text_of(item.get("msg")) for item in detail if isinstance(item, dict))
+    return _text_of(detail)
+
+
+def _status_in(raw: Json) -> int:
+    """The status that a failure within an answer tells of itself; 0 if none."""
+    for name in ("status_code", "status", "code"):
+        value = raw.get(name)
+        if isinstance(value, str) and value.isascii() and value.isdecimal():
+            value = int(value[:4])
+        if isinstance(value, int) and _BAD_REQUEST <= value < _SERVER_ERROR + 100:
+            return value
+    return 0
+
+
+def _code_of(raw: Json) -> str:
+    """The vendor's code, or its type where that is all there is, if it can be a code and not a text."""
+    for name in ("code", "type"):
+        text = raw.get(name)
+        if isinstance(text, str) and _CODE.fullmatch(text) and redact(text) == text:
+            return text
+    return ""
+
+
+def _text_of(value: object) -> str:
+    match value:
+        case str():
+            return value
+        case int() if not isinstance(value, bool):
+            return str(value)
+        case _:
+            return ""
+
+
+def _native(raw: Json) -> str:
+    """The vendor's error as JSON without secrets; empty if there is none, or more of it than is worth showing."""
+    shown = {name: value for name, value in raw.items() if name not in _CONTENT_MEMBERS}
+    if not shown:
+        return ""
+    try:
+        text = orjson.dumps({"error": shown}).decode()
+    except orjson.JSONEncodeError:
+        return ""
+    return "" if len(text) > _MAX_NATIVE_CHARS else redact(text, 2 * _MAX_NATIVE_CHARS)
+
+
+def _retry_after_ms(headers: Mapping[str, str]) -> int | None:
+    """How long the provider asks to wait: retry-after-ms, else Retry-After in seconds or as a date."""
+    if (wait := _number(headers.get("retry-after-ms", ""))) is not None:
+        return _bounded(wait)
+    after = headers.get("retry-after", "")
+    if (seconds := _number(after)) is not None:
+        return _bounded(seconds * 1000)
+    try:
+        at = parsedate_to_datetime(after)
+    except ValueError:
+        return None
+    return _bounded((at.timestamp() - time.time()) * 1000)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _bounded(wait_ms: float) -> int | None:
+    if not wait_ms <= _MAX_WAIT_MS:  # NaN and infinity, too
+        return None
+    return max(0, round(wait_ms))

@@ -1,0 +1,12 @@
+"""The dialect table: every wire language by the name that provider kinds refer to."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from trunkline_server.dialects.dialect import Dialect
+from trunkline_server.dialects.openai_chat import OpenAIChat
+
+_ROWS: Final[tuple[Dialect, ...]] = (OpenAIChat(),)
+
+DIALECTS: Final[Mapping[str, Dialect]] = {dialect.name: dialect for dialect in _ROWS}
+"""All dialects by name."""

@@ -1,0 +1,79 @@
+"""The RPCs being answered, so that a shutdown can wait for them and end what is left."""
+
+import asyncio
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from trunkline.errors import GatewayError
+
+
+class RunningCalls:
+    """All RPCs that one server is answering."""
+
+    def __init__(self) -> None:
+        self._calls: set[RunningCall] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def end(self, error: GatewayError) -> None:
+        """Makes every running RPC fail with `error`."""
+        for call in self._calls:
+            call.end(error)
+
+    async def wait(self, timeout_s: float) -> bool:
+        """Waits until nothing runs; False if something still did when the time was over."""
+        if self._calls:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), timeout_s)
+        return not self._calls
+
+    def add(self, call: "RunningCall") -> None:
+        """A call has begun."""
+        self._calls.add(call)
+        self._idle.clear()
+
+    def remove(self, call: "RunningCall") -> None:
+        """It is over."""
+        self._calls.discard(call)
+        if not self._calls:
+            self._idle.set()
+
+
+class RunningCall:
+    """One RPC being answered: an async context that anybody may end with an error, which its exit then raises.
+
+    Ending cancels what is awaited inside, as the client's own cancel does; the two don't get in each other's way.
+    """
+
+    __slots__ = ("_calls", "_error", "_timeout")
+
+    def __init__(self, calls: RunningCalls) -> None:
+        self._calls = calls
+        self._error: GatewayError | None = None
+        self._timeout = asyncio.timeout(None)
+
+    def end(self, error: GatewayError) -> None:
+        """The first error counts."""
+        if self._error is None:
+            self._error = error
+            self._timeout.reschedule(asyncio.get_running_loop().time())
+
+    async def __aenter__(self) -> Self:
+        await self._timeout.__aenter__()
+        self._calls.add(self)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._calls.remove(self)
+        try:
+            await self._timeout.__aexit__(kind, error, traceback)
+        except TimeoutError:
+            if self._error is None:
+                raise
+            raise self._error from None

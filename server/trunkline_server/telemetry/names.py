@@ -1,0 +1,69 @@
+"""Names of spans, attributes and events: OpenTelemetry's conventions where they have one, `trunkline.*` where not."""
+
+from typing import Final
+
+# The GenAI conventions moved out of OpenTelemetry's core ones and have no package of constants yet:
+# https://github.com/open-telemetry/semantic-conventions-genai
+GEN_AI_VERSION: Final = "1.42.0"
+SCHEMA_URL: Final = f"https://opentelemetry.io/schemas/gen-ai/{GEN_AI_VERSION}"
+SCOPE: Final = "trunkline"
+"""The instrumentation scope of all spans."""
+
+# Spans. A model's name follows after a space.
+REQUEST_SPAN: Final = "completion"
+CHAT: Final = "chat"
+
+# Stable conventions.
+CLIENT_ADDRESS: Final = "client.address"
+ERROR_TYPE: Final = "error.type"
+EXCEPTION_TYPE: Final = "exception.type"
+HTTP_STATUS_CODE: Final = "http.response.status_code"
+SERVER_ADDRESS: Final = "server.address"
+SERVER_PORT: Final = "server.port"
+
+# GenAI conventions: on attempts only, because backends count whatever carries them.
+OPERATION_NAME: Final = "gen_ai.operation.name"
+PROVIDER_NAME: Final = "gen_ai.provider.name"
+REQUEST_MODEL: Final = "gen_ai.request.model"
+REQUEST_STREAM: Final = "gen_ai.request.stream"
+RESPONSE_FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
+RESPONSE_ID: Final = "gen_ai.response.id"
+RESPONSE_MODEL: Final = "gen_ai.response.model"
+TIME_TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
+USAGE_CACHE_READ_INPUT_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
+USAGE_CACHE_WRITE_INPUT_TOKENS: Final = "gen_ai.usage.cache_write.input_tokens"
+USAGE_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
+USAGE_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+USAGE_REASONING_OUTPUT_TOKENS: Final = "gen_ai.usage.reasoning.output_tokens"
+FINISH_REASON_OF_ABORTED_OUTPUT: Final = "error"
+
+# The gateway's own, on requests and attempts.
+KEY: Final = "trunkline.key"
+OUTCOME: Final = "trunkline.outcome"
+PROJECT: Final = "trunkline.project"
+PROVIDER_CODE: Final = "trunkline.provider_code"
+REQUEST_ID: Final = "trunkline.request_id"
+STREAM: Final = "trunkline.stream"
+TARGET: Final = "trunkline.target"
+TEAM: Final = "trunkline.team"
+# On requests.
+ATTEMPTS: Final = "trunkline.attempts"
+CACHED: Final = "trunkline.cached"
+JOINED: Final = "trunkline.joined"
+MODEL: Final = "trunkline.model"
+OVERHEAD_US: Final = "trunkline.overhead_us"
+QUEUED_US: Final = "trunkline.queued_us"
+RESUMED: Final = "trunkline.resumed"
+ROUTE: Final = "trunkline.route"
+STATUS: Final = "trunkline.status"
+# On attempts.
+ATTEMPT: Final = "trunkline.attempt"
+COST_NANO_USD: Final = "trunkline.cost_nano_usd"
+DIALECT: Final = "trunkline.dialect"
+HEDGE: Final = "trunkline.hedge"
+PROVIDER_REQUEST_ID: Final = "trunkline.provider_request_id"
+USAGE_ESTIMATED: Final = "trunkline.usage_estimated"
+
+# Events.
+EXCEPTION_EVENT: Final = "exception"
+FIRST_TOKEN_EVENT: Final = "trunkline.first_token"  # noqa: S105 a token of a model

@@ -1,0 +1,161 @@
+"""Traces of requests: ids at admission, spans at settlement, and nothing in between.
+
+OpenTelemetry is loaded only by a process that exports; see `start_tracing`.
+"""
+
+import logging
+import os
+import random
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from trunkline.context import CallContext
+from trunkline_server.config.settings import TelemetrySettings
+from trunkline_server.telemetry.context import (
+    bounded_tracestate,
+    parse_traceparent,
+    random_span_id,
+    random_trace_id,
+)
+from trunkline_server.telemetry.peers import Peer
+from trunkline_server.telemetry.sampling import FOLLOW_CALLER, Sampler, sampler_of
+from trunkline_server.values.record import RequestRecord, TraceIds
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace.export import SpanExporter
+
+logger = logging.getLogger(__name__)
+
+SHUTDOWN_TIMEOUT_S = 5.0
+
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+_PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+_HTTP_PATH = "/v1/traces"
+
+
+class TelemetryError(ValueError):
+    """An OTEL_* variable asks for what this gateway does not have; the message names it and what there is."""
+
+
+class Recorder(Protocol):
+    """What becomes of sampled requests once they are settled. It must not block."""
+
+    dropped: int
+    """Spans given up because too many wait."""
+
+    @property
+    def failed(self) -> int:
+        """Spans that the backend did not take."""
+        ...
+
+    def take(self, record: RequestRecord) -> None: ...
+
+    async def shutdown(self, timeout_s: float) -> None: ...
+
+
+class Tracing:
+    """Gives each request its place in a trace and hands over what it was once it is settled."""
+
+    def __init__(
+        self, recorder: Recorder | None = None, *, sampler: Sampler = FOLLOW_CALLER, rng: random.Random | None = None
+    ) -> None:
+        """Without a recorder nothing is recorded, but trace context is passed on all the same."""
+        self._recorder = recorder
+        self._sampler = sampler
+        self._rng = rng or random.Random()  # noqa: S311 ids of traces are no secrets, and there are many of them
+
+    @property
+    def exporting(self) -> bool:
+        return self._recorder is not None
+
+    @property
+    def dropped_spans(self) -> int:
+        """Spans given up so far because the backend did not keep up."""
+        return self._recorder.dropped if self._recorder else 0
+
+    @property
+    def failed_spans(self) -> int:
+        """Spans that the backend did not take so far."""
+        return self._recorder.failed if self._recorder else 0
+
+    def admit(self, context: CallContext) -> TraceIds:
+        """The request's ids and whether it is recorded, fixed from here on.
+
+        It goes on with the caller's trace; where the caller has none, or an invalid one, it begins a trace.
+        """
+        parent = parse_traceparent(context.traceparent) if context.traceparent else None
+        if parent is None:
+            trace_id = random_trace_id(self._rng)
+            return TraceIds(trace_id, self.new_span_id(), 0, self._sampler.samples(trace_id, parent_sampled=None))
+        return TraceIds(
+            parent.trace_id,
+            self.new_span_id(),
+            parent.span_id,
+            self._sampler.samples(parent.trace_id, parent_sampled=parent.sampled),
+            bounded_tracestate(context.tracestate) if context.tracestate else "",
+        )
+
+    def new_span_id(self) -> int:
+        """For an attempt; see RequestRecord.attempt_span_ids."""
+        return random_span_id(self._rng)
+
+    def settled(self, record: RequestRecord) -> None:
+        """Records the request and its attempts if they are sampled. Neither blocks nor raises."""
+        if self._recorder is None or not record.trace.sampled:
+            return
+        try:
+            self._recorder.take(record)
+        except Exception:  # a defect here must not undo the settlement of a request that went well
+            logger.exception("the spans of request %s could not be recorded", record.request_id)
+
+    async def shutdown(self, timeout_s: float = SHUTDOWN_TIMEOUT_S) -> None:
+        """Exports what is still held, for at most about `timeout_s`."""
+        if self._recorder is not None:
+            await self._recorder.shutdown(timeout_s)
+
+
+def start_tracing(settings: TelemetrySettings, peers: Mapping[str, Peer]) -> Tracing:
+    """The tracing that the settings and the OTEL_* variables ask for; without an endpoint nothing is exported.
+
+    `peers` tells by a provider's name in the configuration whom its attempts go to. Exporting starts a thread, so call
+    it in the process that answers requests. Raises TelemetryError.
+    """
+    environ = os.environ
+    endpoint = settings.otlp_endpoint or next(filter(None, map(environ.get, _ENDPOINTS)), "")
+    if not endpoint or _is_off(environ):
+        return Tracing()
+    exporter = _exporter(settings.otlp_endpoint, environ)
+    from trunkline_server.telemetry.export import start_export  # noqa: PLC0415 loads the SDK
+
+    return Tracing(start_export(exporter, settings.service_name, peers), sampler=sampler_of(environ))
+
+
+def _is_off(environ: Mapping[str, str]) -> bool:
+    """By the SDK's own switches."""
+    return (
+        environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+        or environ.get("OTEL_TRACES_EXPORTER", "").strip().lower() == "none"
+    )
+
+
+def _exporter(endpoint: str, environ: Mapping[str, str]) -> "SpanExporter":
+    """By the protocol asked for; an empty endpoint and all else the exporters read from OTEL_EXPORTER_OTLP_*."""
+    protocol = next(filter(None, map(environ.get, _PROTOCOLS)), "").strip().lower() or "grpc"
+    if protocol not in _EXPORTERS:
+        raise TelemetryError(f"OTEL_EXPORTER_OTLP_PROTOCOL must be one of {', '.join(_EXPORTERS)}")
+    return _EXPORTERS[protocol](endpoint)
+
+
+def _grpc_exporter(endpoint: str) -> "SpanExporter":
+    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 loads the SDK
+
+    return OTLPSpanExporter(endpoint=endpoint or None)
+
+
+def _http_exporter(endpoint: str) -> "SpanExporter":
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 loads the SDK
+
+    return OTLPSpanExporter(endpoint=f"{endpoint}{_HTTP_PATH}" if endpoint else None)
+
+
+_EXPORTERS = {"grpc": _grpc_exporter, "http/protobuf": _http_exporter}

@@ -1,0 +1,59 @@
+"""The examples run as they are."""
+
+import asyncio
+import os
+import sys
+
+import pytest
+
+from grpc_serving import served
+from repository import ROOT
+from scripted_gateway import Batches, ScriptedGateway, batches_of
+from trunkline.v1 import CompleteRequest
+
+EXAMPLES = ROOT / "clients/python/examples"
+
+# What each prints for the prompt "a b"; async_many takes two prompts of it.
+PRINTED = {
+    "async_many.py": "a: echo a\nb: echo b\n",
+    "complete.py": "echo a b\n",
+    "stream.py": "echo a b\n0 tokens in, 2 out\n",
+}
+
+
+async def echo(request: CompleteRequest) -> Batches:
+    """Says what it was told."""
+    for batch in batches_of("echo ", request.prompt):
+        yield batch
+
+
+async def run_example(name: str, address: str, key: str) -> tuple[int | None, str, str]:
+    """The exit code of an example, its output and its complaints."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        EXAMPLES / name,
+        "a",
+        "b",
+        env=os.environ | {"TRUNKLINE_ADDRESS": address, "TRUNKLINE_API_KEY": key},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    return process.returncode, out.decode(), err.decode()
+
+
+def test_every_example_is_run_here() -> None:
+    assert {path.name for path in EXAMPLES.glob("*.py")} == set(PRINTED)
+
+
+@pytest.mark.parametrize("name", PRINTED)
+async def test_the_example_prints_the_answer(name: str) -> None:
+    gateway = ScriptedGateway(echo, key="sk-1")
+    async with served(gateway) as address:
+        assert await run_example(name, address, "sk-1") == (0, PRINTED[name], "")
+    assert {request.model for request in gateway.requests} == {"echo"}
+
+
+async def test_a_failure_is_one_line() -> None:
+    async with served(ScriptedGateway(echo, key="sk-1")) as address:
+        assert await run_example("complete.py", address, "sk-2") == (1, "", "BadKeyError: no such key\n")

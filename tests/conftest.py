@@ -1,0 +1,27 @@
+"""What holds for every test: no network but loopback, and nothing of the developer's own environment."""
+
+import fnmatch
+import os
+from collections.abc import Iterator
+
+import pytest
+
+import network_guard
+
+# Variables that would change what the gateway or a client under test does.
+FOREIGN_VARIABLES = ("*_API_KEY", "*_PROXY", "*_proxy", "OLLAMA_*", "OPENAI_*", "OTEL_*", "TRUNKLINE_*")
+
+
+def pytest_configure() -> None:
+    """Before anything is collected: modules of tests are watched, too."""
+    network_guard.install()
+    for name in [name for name in os.environ if any(fnmatch.fnmatchcase(name, p) for p in FOREIGN_VARIABLES)]:
+        del os.environ[name]
+
+
+@pytest.fixture(autouse=True)
+def stay_on_loopback() -> Iterator[None]:
+    """Fails a test that reached for another machine, even if the code under test swallowed the refusal."""
+    network_guard.refused.clear()
+    yield
+    assert not network_guard.refused, f"tests stay on loopback; this one tried {', '.join(network_guard.refused)}"

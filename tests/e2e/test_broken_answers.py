@@ -1,0 +1,256 @@
+"""What providers get wrong: each case is a whole answer or one typed error, never a fragment taken for an answer."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import openai
+import pytest
+from openai.types.chat import ChatCompletionChunk
+
+import trunkline
+from openai_client import HELLO, openai_client
+from running_gateway import FORMS, Form, running_gateway, settings_for
+from trunkline.errors import (
+    ContextLengthError,
+    GatewayError,
+    ProviderBadAnswerError,
+    ProviderCredentialsError,
+    ProviderQuotaError,
+    ProviderSilentError,
+    ProviderThrottledError,
+    ProviderUnavailableError,
+    RejectedByProviderError,
+)
+from trunkline.v1 import CompleteRequest
+from upstream import USAGE, Answer, chunk, completion, fails, running_upstream
+
+Script = Callable[[Answer], Awaitable[None]]
+
+
+async def _begin(answer: Answer) -> None:
+    await answer.start_stream()
+    await answer.frame(chunk({"role": "assistant", "content": ""}))
+    await answer.frame(chunk({"content": "half an"}))
+    await asyncio.sleep(0.02)
+
+
+async def cut_by_reset(answer: Answer) -> None:
+    await _begin(answer)
+    answer.reset()
+
+
+async def ended_without_finish(answer: Answer) -> None:
+    await _begin(answer)
+    await answer.end_stream()
+
+
+async def done_without_finish(answer: Answer) -> None:
+    await _begin(answer)
+    await answer.frame(b"[DONE]")
+    await answer.end_stream()
+
+
+async def error_in_stream(answer: Answer) -> None:
+    await _begin(answer)
+    await answer.frame({"error": {"message": "overloaded", "type": "server_error", "code": "server_error"}})
+    await answer.end_stream()
+
+
+async def stalls(answer: Answer) -> None:
+    await _begin(answer)
+    await asyncio.Event().wait()
+
+
+async def held_open(answer: Answer) -> None:
+    await _begin(answer)
+    await answer.frame(chunk({"content": " answer"}))
+    await answer.frame(chunk({}, finish_reason="stop", usage=USAGE))
+    await asyncio.Event().wait()
+
+
+async def reset_after_the_end(answer: Answer) -> None:
+    await _begin(answer)
+    await answer.frame(chunk({"content": " answer"}))
+    await answer.frame(chunk({}, finish_reason="stop"))
+    await asyncio.sleep(0.02)
+    answer.reset()
+
+
+async def malformed_event(answer: Answer) -> None:
+    await _begin(answer)
+    await answer.frame(b'{"choices": [{"index": 0, "del')
+    await answer.frame(chunk({"content": " answer"}))
+    await answer.frame(chunk({}, finish_reason="stop", usage=USAGE))
+    await answer.frame(b"[DONE]")
+    await answer.end_stream()
+
+
+async def empty_stream(answer: Answer) -> None:
+    await answer.start_stream()
+    await answer.end_stream()
+
+
+async def only_done(answer: Answer) -> None:
+    await answer.start_stream()
+    await answer.frame(b"[DONE]")
+    await answer.end_stream()
+
+
+async def html(answer: Answer) -> None:
+    await answer.json(b"<html>Welcome</html>", headers={"content-type": "text/html"})
+
+
+async def error_with_200(answer: Answer) -> None:
+    await answer.json({"error": {"message": "no capacity", "type": "server_error", "code": None}})
+
+
+async def whole_for_a_stream(answer: Answer) -> None:
+    await answer.json(completion("half an answer"))
+
+
+async def redirects(answer: Answer) -> None:
+    await answer.json({}, 302, {"location": "http://127.0.0.1:1/v1"})
+
+
+async def not_json(answer: Answer) -> None:
+    await answer.json(b'{"choices": [')
+
+
+FRAGMENTS = [
+    (cut_by_reset, ProviderBadAnswerError),
+    (ended_without_finish, ProviderBadAnswerError),
+    (done_without_finish, ProviderBadAnswerError),
+    (error_in_stream, ProviderUnavailableError),
+    (stalls, ProviderSilentError),
+]
+WHOLE = [held_open, reset_after_the_end, malformed_event, whole_for_a_stream]
+NOTHING = [empty_stream, only_done, html, error_with_200, redirects, not_json]
+
+
+async def stream_of(client: trunkline.AsyncClient, request: CompleteRequest) -> tuple[str, GatewayError | None]:
+    """The text that came, and how the stream failed if it did."""
+    text = ""
+    try:
+        async with client.stream(request) as events:
+            async for event in events:
+                text += event.text or event.part_started.text
+    except GatewayError as error:
+        return text, error
+    return text, None
+
+
+async def read_into(got: list[ChatCompletionChunk], parts: AsyncIterator[ChatCompletionChunk]) -> None:
+    """Keeps what came before a stream breaks."""
+    async for part in parts:
+        got.append(part)  # noqa: PERF401 a comprehension would lose what came before the break
+
+
+@pytest.mark.parametrize(("script", "error"), FRAGMENTS)
+@pytest.mark.parametrize("form", FORMS)
+async def test_a_fragment_ends_with_a_typed_error(form: Form, script: Script, error: type[GatewayError]) -> None:
+    settings_more = {"timeouts": {"idle_s": 0.15}}
+    async with (
+        running_upstream(script) as up,
+        running_gateway(settings_for({"a": up.base_url}, **settings_more), form=form) as gateway,
+    ):
+        async with trunkline.AsyncClient(gateway.grpc_address) as client:
+            text, failure = await stream_of(client, CompleteRequest(model="m", prompt="Hi"))
+        assert (text, type(failure)) == ("half an", error)
+
+        got: list[ChatCompletionChunk] = []
+        async with openai_client(gateway) as rest:
+            parts = await rest.chat.completions.create(model="m", messages=HELLO, stream=True)
+            with pytest.raises(openai.APIError):
+                await read_into(got, parts)
+        assert [part.choices[0].finish_reason for part in got] == [None] * len(got)
+        assert "".join(part.choices[0].delta.content or "" for part in got) == "half an"
+
+        connector = gateway.core.http.session.connector
+        assert connector is not None
+        assert not connector._acquired  # noqa: SLF001 the only place where a leaked connection shows
+        for record in gateway.ledger.records:
+            assert record.failure is not None
+            assert record.usage is not None
+            assert record.usage.estimated
+            assert record.usage.output_tokens == 2
+
+
+@pytest.mark.parametrize("script", WHOLE)
+@pytest.mark.parametrize("form", FORMS)
+async def test_an_answer_that_came_whole_is_given_whole(form: Form, script: Script) -> None:
+    async with running_upstream(script) as up, running_gateway(settings_for({"a": up.base_url}), form=form) as gateway:
+        async with trunkline.AsyncClient(gateway.grpc_address) as client:
+            text, failure = await stream_of(client, CompleteRequest(model="m", prompt="Hi"))
+        assert (text, failure) == ("half an answer", None)
+        async with openai_client(gateway) as rest:
+            stream = await rest.chat.completions.create(model="m", messages=HELLO, stream=True)
+            parts = [part async for part in stream]
+        assert "".join(part.choices[0].delta.content or "" for part in parts) == "half an answer"
+        assert parts[-1].choices[0].finish_reason == "stop"
+        await up.wait_until_idle(open_connections=2)
+
+
+async def test_a_malformed_event_is_noted_and_refused_when_strict() -> None:
+    async with (
+        running_upstream(malformed_event) as up,
+        running_gateway(settings_for({"a": up.base_url})) as gateway,
+        trunkline.AsyncClient(gateway.grpc_address) as client,
+    ):
+        request = CompleteRequest(model="m", prompt="Hi")
+        async with client.stream(request) as events:
+            reports = [event.finished.report async for event in events if event.HasField("finished")]
+        assert [note.field for note in reports[0].attempts[0].notes] == ["malformed_event_skipped"]
+        request.routing.strict = True
+        text, failure = await stream_of(client, request)
+        assert (text, type(failure)) == ("half an", ProviderBadAnswerError)
+
+
+@pytest.mark.parametrize("script", NOTHING)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_what_is_no_answer_is_an_error_before_anything_is_sent(script: Script, stream: bool) -> None:
+    async with running_upstream(script) as up, running_gateway(settings_for({"a": up.base_url})) as gateway:
+        async with openai_client(gateway) as rest:
+            with pytest.raises(openai.InternalServerError) as caught:
+                await rest.chat.completions.create(model="m", messages=HELLO, stream=stream)
+        assert caught.value.status_code in (502, 503)
+        assert "<html>" not in caught.value.message
+        assert len(up.calls) == 1
+
+
+REFUSALS = [
+    (401, {"message": "Incorrect API key sk-a"}, ProviderCredentialsError, 502),
+    (403, {"message": "not for sk-a"}, ProviderCredentialsError, 502),
+    (402, {"message": "pay"}, ProviderQuotaError, 429),
+    (429, {"message": "slow", "code": "rate_limit_exceeded"}, ProviderThrottledError, 429),
+    (429, {"message": "spent", "code": "insufficient_quota"}, ProviderQuotaError, 429),
+    (400, {"message": "too long", "code": "context_length_exceeded"}, ContextLengthError, 400),
+    (400, {"message": "bad", "param": "temperature"}, RejectedByProviderError, 400),
+    (404, {"message": "no such model", "code": "model_not_found"}, RejectedByProviderError, 404),
+    (422, {"message": "no"}, RejectedByProviderError, 422),
+    (500, {"message": "oops"}, ProviderUnavailableError, 500),
+    (529, {"message": "busy"}, ProviderUnavailableError, 503),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "error", "rest_status"), REFUSALS)
+async def test_a_refusal_becomes_the_error_that_it_means(
+    status: int, body: dict[str, str], error: type[GatewayError], rest_status: int
+) -> None:
+    async with (
+        running_upstream(fails(status, body, {"retry-after": "7"})) as up,
+        running_gateway(settings_for({"a": up.base_url})) as gateway,
+    ):
+        async with trunkline.AsyncClient(gateway.grpc_address) as client:
+            with pytest.raises(error) as caught:
+                await client.complete(CompleteRequest(model="m", prompt="Hi"))
+        assert caught.value.target == "a/m"
+        assert caught.value.provider_status == status
+        assert "sk-a" not in caught.value.message + caught.value.native
+        async with openai_client(gateway) as rest:
+            with pytest.raises(openai.APIStatusError) as rest_caught:
+                await rest.chat.completions.create(model="m", messages=HELLO)
+        assert rest_caught.value.status_code == rest_status
+        assert "sk-a" not in rest_caught.value.message
+        if status == 429 and error is ProviderThrottledError:
+            assert caught.value.retry_after_ms == 7000
+            assert rest_caught.value.response.headers["retry-after"] == "7"
