@@ -26,7 +26,7 @@ test: $(VENV)/installed ## Run the tests, such as ARGS="tests/contract -x"
 
 .PHONY: engine-test
 engine-test: $(VENV)/installed ## Try the gateway against a real inference server (the first time downloads 3 GB)
-	@exec $(BIN)/pytest -m engine tests/engine $(ARGS)
+	@exec $(BIN)/pytest -m engine -o faulthandler_timeout=1800 tests/engine $(ARGS)
 
 .PHONY: check check-style check-types check-imports check-protos check-stubs
 check: check-style check-types check-imports check-protos check-stubs ## Run every check that needs no test

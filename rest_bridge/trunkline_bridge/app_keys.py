@@ -5,7 +5,9 @@ from aiohttp import web
 from trunkline.gateway import Gateway
 from trunkline_bridge.body import BodyBudget
 from trunkline_bridge.settings import BridgeSettings
+from trunkline_bridge.traffic import Traffic
 
 GATEWAY: web.AppKey[Gateway] = web.AppKey("gateway", Gateway)
 SETTINGS = web.AppKey("settings", BridgeSettings)
 BODIES = web.AppKey("bodies", BodyBudget)
+TRAFFIC = web.AppKey("traffic", Traffic)

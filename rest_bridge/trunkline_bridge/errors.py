@@ -53,6 +53,7 @@ class ErrorAnswer:
     """What the gateway did before it failed."""
 
     def body(self, request_id: str) -> bytes:
+        """The JSON of it."""
         error = {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
         found: dict[str, Any] = {"error": error}
         if self.report is not None:
@@ -81,7 +82,7 @@ class Row:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-# Statuses, types and codes: wire.md 1.5 and 5.4 (OpenAI's documented and recorded errors).
+# After https://platform.openai.com/docs/guides/error-codes and what OpenAI's API was seen to answer.
 ROWS: Mapping[int, Row] = {
     ErrorReason.ERROR_REASON_INVALID_REQUEST: Row(status=400),
     ErrorReason.ERROR_REASON_UNSUPPORTED_BY_MODEL: Row(status=400, code="unsupported_parameter"),

@@ -4,7 +4,7 @@ import asyncio
 
 from aiohttp import web
 
-from trunkline_bridge.app_keys import GATEWAY
+from trunkline_bridge.app_keys import GATEWAY, TRAFFIC
 from trunkline_bridge.boundary import JSON_TYPE
 
 READY_TIMEOUT_S = 2.0
@@ -25,6 +25,8 @@ async def readyz(request: web.Request) -> web.Response:
 
 
 async def _ready(request: web.Request) -> bool:
+    if request.app[TRAFFIC].draining:
+        return False
     try:
         async with asyncio.timeout(READY_TIMEOUT_S):
             return await request.app[GATEWAY].ready()

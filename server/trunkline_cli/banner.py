@@ -24,6 +24,8 @@ def banner(
         lines.extend(
             f"trunkline: model {name} -> {', '.join(model.targets)}" for name, model in settings.models.items()
         )
+        if settings.echo:
+            lines.append("trunkline: model echo (built in)")
         lines.append(f"trunkline: {_keys_line(settings)}")
     if rest_port is not None:
         lines.append(f"try it:\n{curl_line(rest_url, _example_model(settings), keyed=bool(settings.keys))}")

@@ -17,8 +17,8 @@ class RunOptions:
 
     config: Path | None = None
     """The configuration file. None: zero configuration."""
-    host: str | None = None
-    """Address to bind, of both surfaces."""
+    rest_host: str | None = None
+    grpc_host: str | None = None
     rest_port: int | None = None
     grpc_port: int | None = None
     allow_unauthenticated: bool | None = None
@@ -30,9 +30,9 @@ class RunOptions:
     def overrides(self) -> dict[tuple[str, ...], object]:
         """The settings that the flags set, by location, as `trunkline_server.config.loader.load` takes them."""
         found = {
-            ("rest", "host"): self.host,
+            ("rest", "host"): self.rest_host,
             ("rest", "port"): self.rest_port,
-            ("grpc", "host"): self.host,
+            ("grpc", "host"): self.grpc_host,
             ("grpc", "port"): self.grpc_port,
             ("allow_unauthenticated",): self.allow_unauthenticated,
             ("log", "level"): self.log_level,

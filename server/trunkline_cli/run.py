@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine
@@ -175,12 +176,17 @@ async def _rest(gateway: Gateway, settings: Settings) -> AsyncIterator[_Rest]:
             await web.TCPSite(runner, host, port).start()
         except OSError as error:
             raise StartupError(
-                f"cannot listen for REST on {host}:{port}: {error.strerror or error}; choose another address "
+                f"cannot listen for REST on {host}:{port}: {_reason(error)}; choose another address "
                 "(rest.host, rest.port) or stop what has this one"
             ) from error
         yield _Rest(app, runner.addresses[0][1])
     finally:
         await runner.cleanup()
+
+
+def _reason(error: OSError) -> str:
+    """In the system's own words: asyncio's repeat the address."""
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 async def _drain(core: Core, surface: GrpcSurface) -> None:

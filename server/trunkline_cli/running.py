@@ -19,7 +19,7 @@ MAX_PORT = 65535
 def add_flags(parser: argparse.ArgumentParser, *, rest: bool, grpc: bool, probes: bool) -> None:
     """The flags for the surfaces that the command serves."""
     parser.add_argument("--config", type=Path, metavar="FILE", help="configuration file; default: zero configuration")
-    parser.add_argument("--host", metavar="ADDRESS", help="address to bind; default: as configured, else 127.0.0.1")
+    parser.add_argument("--host", metavar="ADDRESS", help="address to bind; default: as configured")
     if rest:
         parser.add_argument("--rest-port", type=port, metavar="PORT", help="REST port; 0 picks a free one")
     if grpc:
@@ -45,7 +45,8 @@ def options_of(arguments: argparse.Namespace) -> RunOptions:
     given = vars(arguments)
     return RunOptions(
         config=given["config"],
-        host=given["host"],
+        rest_host=given["host"] if "rest_port" in given else None,
+        grpc_host=given["host"] if "grpc_port" in given else None,
         rest_port=given.get("rest_port"),
         grpc_port=given.get("grpc_port"),
         allow_unauthenticated=given.get("allow_unauthenticated"),

@@ -25,6 +25,7 @@ from trunkline_server.transport.listing import list_model_ids
 
 log = logging.getLogger(__name__)
 
+HTTP = "http"
 ECHO = "echo"
 LISTING_TIMEOUT_S = 10.0
 
@@ -56,7 +57,9 @@ class Core:
         asked = [
             provider
             for name, provider in self.engine.catalog.providers.items()
-            if name in self.settings.providers and not self.settings.providers[name].models
+            if name in self.settings.providers
+            and not self.settings.providers[name].models
+            and provider.kind.transport == HTTP
         ]
         await asyncio.gather(*(self._list_models_of(provider) for provider in asked))
 
@@ -82,7 +85,7 @@ async def open_core(settings: Settings, ledger: Ledger) -> AsyncIterator[Core]:
                 catalog=_catalog(settings, providers),
                 keys=KeyRing(settings.keys),
                 dialects=DIALECTS,
-                transports={"http": http, "echo": EchoTransport()},
+                transports={HTTP: http, ECHO: EchoTransport()},
                 limits=settings.limits,
                 timeouts=settings.timeouts,
                 ledger=ledger,
@@ -119,4 +122,5 @@ def _catalog(settings: Settings, providers: Collection[Provider]) -> Catalog:
     closed = list(offers)
     if settings.echo:
         routes.setdefault(ECHO, (f"{ECHO}/{ECHO}",))
-    return Catalog(providers, routes=routes, offers=offers, closed=closed)
+    owners = {name: model.owner for name, model in settings.models.items() if model.owner}
+    return Catalog(providers, routes=routes, offers=offers, owners=owners, closed=closed)

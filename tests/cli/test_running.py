@@ -26,7 +26,8 @@ def test_every_flag_is_an_option() -> None:
     line = "--config f.yaml --host ::1 --rest-port 0 --grpc-port 1 --allow-unauthenticated --log-level debug --no-probe"
     assert parse(*line.split()) == RunOptions(
         config=Path("f.yaml"),
-        host="::1",
+        rest_host="::1",
+        grpc_host="::1",
         rest_port=0,
         grpc_port=1,
         allow_unauthenticated=True,
@@ -36,17 +37,20 @@ def test_every_flag_is_an_option() -> None:
 
 
 def test_every_option_is_a_setting() -> None:
-    options = RunOptions(host="::", rest_port=0, grpc_port=1, allow_unauthenticated=True, log_level="debug")
+    options = RunOptions(
+        rest_host="::", grpc_host="::1", rest_port=0, grpc_port=1, allow_unauthenticated=True, log_level="debug"
+    )
     assert read_settings(options, {}) == Settings(
         rest=RestSettings(host="::", port=0),
-        grpc=GrpcSettings(host="::", port=1),
+        grpc=GrpcSettings(host="::1", port=1),
         allow_unauthenticated=True,
         log=LogSettings(level="debug"),
     )
 
 
 def test_a_command_has_only_the_flags_of_its_surfaces() -> None:
-    assert parse("--rest-port", "1", grpc=False, probes=False) == RunOptions(rest_port=1, probe=False)
+    assert parse("--host", "::1", grpc=False, probes=False) == RunOptions(rest_host="::1", probe=False)
+    assert parse("--host", "::1", rest=False) == RunOptions(grpc_host="::1")
     for line in (["--grpc-port", "1"], ["--no-probe"], ["--allow-unauthenticated"]):
         with pytest.raises(SystemExit):
             parse(*line, grpc=False, probes=False)
@@ -68,7 +72,7 @@ def test_without_a_file_the_environment_decides() -> None:
 def test_problems_go_to_standard_error_a_line_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "trunkline.yaml"
     path.write_text("echo: perhaps\n")
-    assert read_settings(RunOptions(config=path, host="10.0.0.1"), {}) is None
+    assert read_settings(RunOptions(config=path, rest_host="10.0.0.1", grpc_host="10.0.0.1"), {}) is None
     unsafe = "only a loopback address may be served without keys: add keys, or set allow_unauthenticated"
     out, err = capsys.readouterr()
     assert out == ""

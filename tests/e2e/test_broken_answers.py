@@ -148,10 +148,9 @@ async def read_into(got: list[ChatCompletionChunk], parts: AsyncIterator[ChatCom
 @pytest.mark.parametrize(("script", "error"), FRAGMENTS)
 @pytest.mark.parametrize("form", FORMS)
 async def test_a_fragment_ends_with_a_typed_error(form: Form, script: Script, error: type[GatewayError]) -> None:
-    settings_more = {"timeouts": {"idle_s": 0.15}}
     async with (
         running_upstream(script) as up,
-        running_gateway(settings_for({"a": up.base_url}, **settings_more), form=form) as gateway,
+        running_gateway(settings_for({"a": up.base_url}, timeouts={"idle_s": 0.15}), form=form) as gateway,
     ):
         async with trunkline.AsyncClient(gateway.grpc_address) as client:
             text, failure = await stream_of(client, CompleteRequest(model="m", prompt="Hi"))
@@ -167,7 +166,7 @@ async def test_a_fragment_ends_with_a_typed_error(form: Form, script: Script, er
 
         connector = gateway.core.http.session.connector
         assert connector is not None
-        assert not connector._acquired  # noqa: SLF001 the only place where a leaked connection shows
+        assert not connector._acquired
         for record in gateway.ledger.records:
             assert record.failure is not None
             assert record.usage is not None

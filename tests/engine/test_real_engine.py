@@ -13,7 +13,7 @@ from running_gateway import FORMS, Form, RunningGateway, running_gateway
 from trunkline.v1 import CompleteRequest, FinishReason
 from trunkline_server.config.settings import Settings
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.engine
 
 ASK: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Which trunk carries the calls?"}]
 LONG = 20_000

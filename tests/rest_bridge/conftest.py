@@ -9,9 +9,11 @@ from aiohttp import web
 from openai import AsyncOpenAI
 
 from fake_gateway import FakeGateway, greeting
+from trunkline.channel import ChannelGateway, open_channel
 from trunkline.gateway import Gateway
 from trunkline_bridge.app import create_app, create_runner
 from trunkline_bridge.settings import BridgeSettings
+from trunkline_server.rpc.server import GrpcSurface
 
 GatewayForm = Callable[[FakeGateway], AbstractAsyncContextManager[Gateway]]
 Served = Callable[[FakeGateway, BridgeSettings], AbstractAsyncContextManager[str]]
@@ -22,8 +24,17 @@ async def in_process(gateway: FakeGateway) -> AsyncIterator[Gateway]:
     yield gateway
 
 
+@asynccontextmanager
+async def over_grpc(gateway: FakeGateway) -> AsyncIterator[Gateway]:
+    surface = GrpcSurface(gateway, max_message_bytes=64 * 1024 * 1024)
+    address = f"127.0.0.1:{await surface.start('127.0.0.1', 0)}"
+    async with open_channel(address) as channel:
+        yield ChannelGateway(channel, address=address)
+        await surface.stop()
+
+
 # The ways by which a bridge reaches its gateway: every test that asks for `base_url` or `serve` runs over each.
-FORMS: dict[str, GatewayForm] = {"in_process": in_process}
+FORMS: dict[str, GatewayForm] = {"in_process": in_process, "over_grpc": over_grpc}
 
 
 @pytest.fixture(params=FORMS)

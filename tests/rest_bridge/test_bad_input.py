@@ -127,6 +127,16 @@ WRONG: dict[str, tuple[dict[str, Any] | bytes, str, str | None]] = {
         f"{PART}.prompt_cache_breakpoint.ttl",
         VALUE,
     ),
+    "a breakpoint of a strange mode": (
+        part(type="text", text="x", prompt_cache_breakpoint={"mode": "implicit"}),
+        f"{PART}.prompt_cache_breakpoint.mode",
+        VALUE,
+    ),
+    "a breakpoint with something else": (
+        part(type="text", text="x", prompt_cache_breakpoint={"mode": "explicit", "at": 1}),
+        f"{PART}.prompt_cache_breakpoint.at",
+        "unknown_parameter",
+    ),
     "a result of no call": (saying(role="tool", content="x"), "messages[0].tool_call_id", MISSING),
     "a result without content": (saying(role="tool", tool_call_id="c"), "messages[0].content", MISSING),
     "a function's result without its call": (saying(role="function", name="f", content="x"), "messages[0].name", VALUE),
@@ -197,6 +207,23 @@ WRONG: dict[str, tuple[dict[str, Any] | bytes, str, str | None]] = {
     "reasoning_effort as a number": (with_(reasoning_effort=3), "reasoning_effort", TYPE),
     "a strange modality": (with_(modalities=["text", "smell"]), "modalities[1]", VALUE),
     "audio without voice": (with_(audio={"format": "wav"}), "audio.voice", MISSING),
+    "a tool_choice that is a number": (with_(tool_choice=1), "tool_choice", TYPE),
+    "a function_call that is a number": (with_(functions=[{"name": "f"}], function_call=1), "function_call", TYPE),
+    "a custom tool of a strange format": (
+        with_(tools=[{"type": "custom", "custom": {"name": "c", "format": {"type": "xml"}}}]),
+        "tools[0].custom.format.type",
+        VALUE,
+    ),
+    "a prediction of a strange type": (
+        with_(prediction={"type": "guess", "content": "x"}),
+        "prediction.type",
+        VALUE,
+    ),
+    "a prediction of pictures": (
+        with_(prediction={"type": "content", "content": [{"type": "image_url"}]}),
+        "prediction.content[0].type",
+        VALUE,
+    ),
     "metadata of numbers": (with_(metadata={"a": 1}), "metadata.a", TYPE),
     "base_url": (with_(base_url="http://evil.test"), "base_url", "unknown_parameter"),
     "api_key": (with_(api_key="sk"), "api_key", "unknown_parameter"),
@@ -206,6 +233,7 @@ WRONG: dict[str, tuple[dict[str, Any] | bytes, str, str | None]] = {
     "a wish of the wrong type": (with_(trunkline={"targets": "a/b"}), "trunkline.targets", TYPE),
     "a strange priority": (with_(trunkline={"priority": "urgent"}), "trunkline.priority", VALUE),
     "a strange cache mode": (with_(trunkline={"cache": {"mode": "maybe"}}), "trunkline.cache.mode", VALUE),
+    "a strange member of a wish": (with_(trunkline={"cache": {"ttl": 5}}), "trunkline.cache.ttl", "unknown_parameter"),
     "a member twice": (
         b'{"model":"m","model":"n","messages":[{"role":"user","content":"hi"}]}',
         "model",

@@ -93,6 +93,17 @@ PARAMETERS: dict[str, tuple[dict[str, Any], CompleteRequest]] = {
         {"prediction": {"type": "content", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}},
         CompleteRequest(prediction=[Part(text="a"), Part(text="b")]),
     ),
+    "what vendors add to audio and prediction": (
+        {
+            "audio": {"format": "wav", "voice": "v", "speed": 2},
+            "prediction": {"type": "content", "content": "p", "weight": 1},
+        },
+        CompleteRequest(
+            audio_output=AudioOutput(format="wav", voice="v"),
+            prediction=[Part(text="p")],
+            extensions=extension({"audio": {"speed": 2}, "prediction": {"weight": 1}}),
+        ),
+    ),
     "prompt cache": (
         {"prompt_cache_key": "k", "prompt_cache_options": {"mode": "explicit", "ttl": "30m", "prewarm": True}},
         CompleteRequest(
@@ -317,6 +328,10 @@ MESSAGES: dict[str, tuple[dict[str, Any], Message]] = {
         ),
         user(Part(text="x", cache_ttl_s=0), Part(text="y", cache_ttl_s=1800)),
     ),
+    "a part with a vendor's members": (
+        text_parts({"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}),
+        user(Part(text="x", extensions=extension({"cache_control": {"type": "ephemeral"}}))),
+    ),
     "an image by address": (
         text_parts({"type": "image_url", "image_url": {"url": "https://x.test/a.png", "detail": "original", "w": 1}}),
         user(
@@ -418,6 +433,53 @@ MESSAGES: dict[str, tuple[dict[str, Any], Message]] = {
     "an assistant that refused": (
         {"role": "assistant", "content": None, "refusal": "no"},
         Message(role=Role.ROLE_ASSISTANT, parts=[Part(refusal="no")]),
+    ),
+    "an assistant that refused in parts": (
+        {"role": "assistant", "content": [{"type": "text", "text": "a"}, {"type": "refusal", "refusal": "no"}]},
+        Message(role=Role.ROLE_ASSISTANT, parts=[Part(text="a"), Part(refusal="no")]),
+    ),
+    "an assistant that said nothing, but said it": (
+        {"role": "assistant", "content": ""},
+        Message(role=Role.ROLE_ASSISTANT, parts=[Part(text="")]),
+    ),
+    "thinking under two names that differ": (
+        {"role": "assistant", "content": "a", "reasoning_content": "hm", "reasoning": {"effort": 1}},
+        Message(
+            role=Role.ROLE_ASSISTANT,
+            parts=[
+                Part(reasoning=Reasoning(text="hm"), state=ProviderState(kind=StateKind.STATE_KIND_PLAIN_TEXT)),
+                Part(text="a"),
+            ],
+            extensions=extension({"reasoning": {"effort": 1}}),
+        ),
+    ),
+    "sources of another kind": (
+        {"role": "assistant", "content": "a", "annotations": [{"type": "file_citation", "file": 1}]},
+        Message(
+            role=Role.ROLE_ASSISTANT,
+            parts=[Part(text="a")],
+            extensions=extension({"annotations": [{"type": "file_citation", "file": 1}]}),
+        ),
+    ),
+    "sources of no text": (
+        {"role": "assistant", "refusal": "no", "annotations": [{"type": "url_citation"}]},
+        Message(
+            role=Role.ROLE_ASSISTANT,
+            parts=[Part(refusal="no")],
+            extensions=extension({"annotations": [{"type": "url_citation"}]}),
+        ),
+    ),
+    "a call with a vendor's members": (
+        {"role": "assistant", "tool_calls": [{"id": "c", "custom": {"name": "g", "input": "x", "lang": "y"}}]},
+        Message(
+            role=Role.ROLE_ASSISTANT,
+            parts=[
+                Part(
+                    tool_call=ToolCall(id="c", name="g", arguments="x", kind=ToolKind.TOOL_KIND_CUSTOM),
+                    extensions=extension({"custom": {"lang": "y"}}),
+                )
+            ],
+        ),
     ),
     "an assistant that spoke aloud": (
         {"role": "assistant", "audio": {"id": "audio_1", "transcript": "hello"}},

@@ -200,10 +200,12 @@ async def test_a_defect_is_a_500_that_tells_nothing_of_it(http: aiohttp.ClientSe
 async def test_a_defect_is_logged_with_its_place_and_without_its_text(
     http: aiohttp.ClientSession, gateway: FakeGateway, caplog: pytest.LogCaptureFixture
 ) -> None:
-    gateway.script = [ZeroDivisionError("c4n4ry")]
+    defect = ZeroDivisionError("c4n4ry")
+    defect.__cause__ = KeyError("c4n4ry")
+    gateway.script = [defect]
     async with http.post("/v1/chat/completions", json=HI):
         pass
-    assert "ZeroDivisionError" in caplog.text
+    assert "ZeroDivisionError\ncaused by\nKeyError" in caplog.text
     assert "fake_gateway.py" in caplog.text
     assert "c4n4ry" not in caplog.text
 

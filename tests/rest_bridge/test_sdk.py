@@ -22,7 +22,7 @@ from trunkline.errors import (
     ProviderThrottledError,
     ProviderUnavailableError,
 )
-from trunkline.v1 import Event, FinishReason, Model, Part, Reasoning, ToolCall, Usage
+from trunkline.v1 import Event, FinishReason, Model, NoteAction, Part, Reasoning, ToolCall, Usage
 
 MESSAGES: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hi"}]
 TOOL: ChatCompletionToolParam = {
@@ -66,6 +66,14 @@ async def test_the_sdk_reads_a_whole_answer(openai: AsyncOpenAI, gateway: FakeGa
     assert gateway.asked.model == "fast"
     assert gateway.asked.extensions["openai_chat"] == '{"min_p":0.25}'
     assert (gateway.context.credential.reveal(), gateway.context.request_id) == ("sk-test", "mine-1")
+
+
+async def test_what_a_translation_lost_is_told_in_a_header(openai: AsyncOpenAI, gateway: FakeGateway) -> None:
+    last = finished()
+    last.finished.report.attempts[0].notes.add(field="top_k", action=NoteAction.NOTE_ACTION_DROPPED, reason="none")
+    gateway.script = [batch(started(), begun(), said("x"), done(), stopped(), last)]
+    raw = await openai.chat.completions.with_raw_response.create(model="fast", messages=MESSAGES)
+    assert json.loads(raw.headers["x-trunkline-notes"]) == [{"field": "top_k", "action": "dropped", "reason": "none"}]
 
 
 async def test_the_sdk_reads_a_stream(openai: AsyncOpenAI) -> None:

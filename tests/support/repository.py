@@ -32,11 +32,11 @@ def is_generated(path: Path) -> bool:
 
 
 def package_modules() -> dict[str, Path]:
-    """Every hand-written module of the distribution, by its dotted name."""
+    """Every hand-written module of the distribution, by its dotted name; examples are not part of it."""
     modules = {}
     for root in SOURCE_ROOTS:
         for path in handwritten_files(".py"):
-            if path.is_relative_to(root):
+            if path.is_relative_to(root) and "examples" not in path.parts:
                 parts = path.relative_to(root).with_suffix("").parts
                 modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return modules

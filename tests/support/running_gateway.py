@@ -45,7 +45,11 @@ class RunningGateway:
 
 
 def settings_for(
-    upstreams: Mapping[str, str], *, models: Mapping[str, Sequence[str]] | None = None, **more: object
+    upstreams: Mapping[str, str],
+    *,
+    models: Mapping[str, Sequence[str]] | None = None,
+    api_key: str = "",
+    **more: object,
 ) -> Settings:
     """Providers of kind openai_compatible at these addresses; model "m" is tried on each of them in order."""
     routes = models or {"m": [f"{name}/m" for name in upstreams]}
@@ -53,7 +57,7 @@ def settings_for(
         "rest": {"port": 0},
         "grpc": {"port": 0},
         "providers": {
-            name: {"kind": "openai_compatible", "base_url": url, "api_key": f"sk-{name}"}
+            name: {"kind": "openai_compatible", "base_url": url, "api_key": api_key or f"sk-{name}"}
             for name, url in upstreams.items()
         },
         "models": {name: {"targets": list(targets)} for name, targets in routes.items() if targets},

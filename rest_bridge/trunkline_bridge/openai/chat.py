@@ -7,7 +7,7 @@ from aiohttp import web
 
 from trunkline.context import CallContext
 from trunkline.errors import ProviderBadAnswerError
-from trunkline_bridge.app_keys import BODIES, GATEWAY, SETTINGS
+from trunkline_bridge.app_keys import BODIES, GATEWAY, SETTINGS, TRAFFIC
 from trunkline_bridge.body import read_body
 from trunkline_bridge.boundary import JSON_TYPE, told
 from trunkline_bridge.context import CALL_ID, call_context
@@ -54,10 +54,11 @@ async def _stream(request: web.Request, ask: ChatAsk, context: CallContext) -> w
     stall_s = request.app[SETTINGS].write_stall_s
     with EventStream(request, call_id=request[CALL_ID], stall_s=stall_s) as out:
         try:
-            async with aclosing(request.app[GATEWAY].stream(ask.request, context)) as batches:
-                async for batch in batches:
-                    if data := encoder.encode(batch):
-                        await out.write(data)
+            with request.app[TRAFFIC].told():
+                async with aclosing(request.app[GATEWAY].stream(ask.request, context)) as batches:
+                    async for batch in batches:
+                        if data := encoder.encode(batch):
+                            await out.write(data)
             if not encoder.finished:
                 raise encoder.failure or ProviderBadAnswerError("The answer broke off before its end.")
         except ClientLeftError:

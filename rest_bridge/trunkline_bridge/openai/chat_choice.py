@@ -75,6 +75,7 @@ class ChoiceState:
         self._transcript = ""
 
     def begin_part(self, index: int, kind: str) -> None:
+        """Its text, if it is one, stands after all that was said before."""
         self.kinds[index] = kind
         self._offsets[index] = self.chars
 
@@ -94,6 +95,7 @@ class ChoiceState:
         return _PARAGRAPH + text if begins else text
 
     def end_paragraph(self) -> None:
+        """Whatever thinking comes next begins a new paragraph."""
         if self.block is not None:
             self.block = _ENDED
 

@@ -106,7 +106,7 @@ def _assistant(message: Message, found: Json, param: str, legacy: _LegacyCalls) 
 
 
 def _reasoning(message: Message, found: Json, param: str, extra: Json) -> None:
-    """What DeepSeek, vLLM and others want to see again (wire.md 5.2); they differ in what they call it."""
+    """What DeepSeek, vLLM and others want to see again; they differ in what they call it."""
     said = found.get("reasoning_content")
     other = found.get("reasoning")
     if said is None and isinstance(other, str):

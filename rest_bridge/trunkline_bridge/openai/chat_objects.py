@@ -12,9 +12,14 @@ from trunkline_bridge.openai.chat_words import DIALECT, FINISH_WORDS, FINISHES
 Json = dict[str, Any]
 
 SHOWN_PARTS = frozenset(("text", "reasoning", "tool_call", "refusal", "audio"))
-"""Kinds of parts that OpenAI's message has a member for; others are named in `trunkline.omitted_parts`."""
+"""Kinds of parts that OpenAI's message has a member for; others are named in `trunkline.omitted`."""
+CITATION = "citation"
+"""Named there for a source that is not on the web."""
 
-# Ends that are failures in whatever vendor's words (wire.md 5.1): they are never told as an end of OpenAI's.
+STOP_TEXT = "stop_reason"
+"""Where vLLM tells the stop text that was met; OpenAI has no place for it."""
+
+# Ends that are failures, in the words of Gemini, Bedrock, Mistral and Cohere: never told as an end of OpenAI's.
 _FAILURES = frozenset(
     (
         "error",
@@ -76,6 +81,7 @@ def usage_object(usage: Usage) -> Json:
 
 
 def logprob_items(tokens: Iterable[TokenLogprob]) -> list[Json]:
+    """Entries of `logprobs.content` and `logprobs.refusal`."""
     return [{**_logprob(token), "top_logprobs": [_logprob(top) for top in token.top]} for token in tokens]
 
 
@@ -92,6 +98,7 @@ def tool_call_object(call: ToolCall) -> Json:
 
 
 def base64_text(data: bytes) -> str:
+    """Bytes as JSON can hold them."""
     return base64.b64encode(data).decode()
 
 
@@ -115,7 +122,7 @@ def merge_extensions(found: Json, extensions: Mapping[str, str]) -> None:
 
 def _merge(found: Json, extra: Json) -> None:
     for name, value in extra.items():
-        if name not in found:
+        if found.get(name) is None:
             found[name] = value
         elif isinstance(found[name], dict) and isinstance(value, dict):
             _merge(found[name], value)

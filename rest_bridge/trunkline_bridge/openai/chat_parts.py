@@ -76,6 +76,7 @@ def ttl_s(value: object, param: str) -> int:
 
 
 def decode_base64(data: str, param: str) -> bytes:
+    """Bytes that came as JSON can hold them."""
     try:
         return base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError):

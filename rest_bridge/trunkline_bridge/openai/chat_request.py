@@ -1,4 +1,7 @@
-"""OpenAI's chat.completions.create as a CompleteRequest; see wire.md 1.3 for the parameters."""
+"""OpenAI's chat.completions.create as a CompleteRequest.
+
+The parameters: https://platform.openai.com/docs/api-reference/chat/create.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -258,7 +261,7 @@ def _read_stream_options(value: object, extra: Json) -> bool:
     if value is None:
         return False
     found = members(value, "stream_options")
-    # Padding against side channels is the business of whoever encrypts; see wire.md 1.4.
+    # OpenAI pads its chunks against those who guess content from their lengths; this gateway never does.
     _flag(found, "include_obfuscation", "stream_options.")
     if unknown_members := others(found, {"include_usage", "include_obfuscation"}):
         extra["stream_options"] = unknown_members

@@ -4,7 +4,9 @@ from collections.abc import Iterable
 
 from trunkline.v1 import Audio, Choice, CompleteResponse, Message, Part, Reasoning
 from trunkline_bridge.openai.chat_objects import (
+    CITATION,
     SHOWN_PARTS,
+    STOP_TEXT,
     Json,
     annotation,
     base64_text,
@@ -40,16 +42,20 @@ def chat_completion(answer: CompleteResponse, *, functions: bool = False) -> Jso
     )
     if answer.provider_response_id:
         report["provider_response_id"] = answer.provider_response_id
-    if omitted := omitted_parts(part for choice in answer.choices for part in choice.message.parts):
-        report["omitted_parts"] = omitted
+    if unsaid := omitted(part for choice in answer.choices for part in choice.message.parts):
+        report["omitted"] = unsaid
     found["trunkline"] = report
     merge_extensions(found, answer.extensions)
     return found
 
 
-def omitted_parts(parts: Iterable[Part]) -> list[str]:
-    """The kinds of parts that OpenAI's message cannot hold."""
-    return sorted({part.WhichOneof("content") or "unknown" for part in parts} - SHOWN_PARTS)
+def omitted(parts: Iterable[Part]) -> list[str]:
+    """What OpenAI's message cannot hold: kinds of parts, and sources that are not on the web."""
+    found: set[str] = set()
+    for part in parts:
+        found.add(part.WhichOneof("content") or "unknown")
+        found.update(CITATION for citation in part.citations if not citation.url)
+    return sorted(found - SHOWN_PARTS)
 
 
 def reasoning_text(reasoning: Reasoning) -> str:
@@ -58,6 +64,7 @@ def reasoning_text(reasoning: Reasoning) -> str:
 
 
 def audio_object(audio: Audio) -> Json:
+    """The sound of an answer."""
     return {
         "id": audio.id,
         "data": base64_text(audio.media.data),
@@ -84,7 +91,7 @@ def _choice(choice: Choice, *, functions: bool) -> Json:
     if choice.native_finish_reason not in ("", word):
         found["native_finish_reason"] = choice.native_finish_reason
     if choice.stop_sequence:
-        found["stop_sequence"] = choice.stop_sequence
+        found[STOP_TEXT] = choice.stop_sequence
     merge_extensions(found, choice.extensions)
     return found
 

@@ -1,4 +1,6 @@
-"""Batches of events as OpenAI's chat.completion.chunk stream (wire.md 1.4).
+"""Batches of events as OpenAI's stream of chat.completion.chunk objects.
+
+Its grammar: https://platform.openai.com/docs/api-reference/chat-streaming.
 
 Pieces of text are most of the traffic, so each costs three joined byte strings: what stands before it in its chunk
 is made once for each choice, what stands after it once for the stream.
@@ -21,7 +23,9 @@ from trunkline.v1 import (
 from trunkline_bridge.json_text import dump
 from trunkline_bridge.openai.chat_choice import ChoiceState
 from trunkline_bridge.openai.chat_objects import (
+    CITATION,
     SHOWN_PARTS,
+    STOP_TEXT,
     Json,
     base64_text,
     completion_id,
@@ -188,7 +192,11 @@ class ChunkEncoder:
                 pass  # named in the report, see SHOWN_PARTS
         if kind in SHOWN_PARTS:
             merge_extensions(delta, part.extensions)
-        choice.citations += ((index, citation) for citation in part.citations if citation.url)
+        for citation in part.citations:
+            if citation.url:
+                choice.citations.append((index, citation))
+            else:
+                self._omitted.add(CITATION)
         items = logprob_items(part.logprobs)
         logprobs = logprobs_object([], items) if kind == "refusal" else logprobs_object(items, [])
         if delta or logprobs:
@@ -237,8 +245,10 @@ class ChunkEncoder:
         if finished.native_finish_reason not in ("", word):
             ending["native_finish_reason"] = finished.native_finish_reason
         if finished.stop_sequence:
-            ending["stop_sequence"] = finished.stop_sequence
+            ending[STOP_TEXT] = finished.stop_sequence
         merge_extensions(ending, finished.extensions)
+        if isinstance(message := ending.pop("message", None), dict):  # what a vendor has on the message
+            self._chunk(choice, message)
         self._write({**self._head, "choices": [ending]})
         self._ending, self._ending_at = ending, len(self._out)
 
@@ -270,7 +280,7 @@ class ChunkEncoder:
         if self._provider_response_id:
             report["provider_response_id"] = self._provider_response_id
         if self._omitted:
-            report["omitted_parts"] = sorted(self._omitted)
+            report["omitted"] = sorted(self._omitted)
         last["trunkline"] = report
         merge_extensions(last, finished.extensions)
         self._write(last, usage_object(finished.usage) if finished.HasField("usage") else None)

@@ -88,7 +88,7 @@ PRIORITIES: Mapping[str, "Priority.ValueType"] = {
     "high": Priority.PRIORITY_HIGH,
 }
 
-# wire.md 5.1. A pause is no end that OpenAI knows: the answer is as good as cut for length.
+# A pause is no end that OpenAI knows: the answer is as good as cut for length.
 FINISHES: Mapping[int, str] = {
     FinishReason.FINISH_REASON_STOP: "stop",
     FinishReason.FINISH_REASON_STOP_SEQUENCE: "stop",

@@ -27,16 +27,19 @@ _KINDS: Final = (
 
 
 def wrong_type(param: str, expected: str, value: object) -> ParameterError:
+    """The complaint about a value of another type; `expected` with its article."""
     got = next((words for kind, words in _KINDS if isinstance(value, kind)), "null")
     message = f"Invalid type for '{param}': expected {expected}, but got {got} instead."
     return ParameterError(param, message, code="invalid_type")
 
 
 def missing(param: str) -> ParameterError:
+    """The complaint about a parameter that must be there."""
     return ParameterError(param, f"Missing required parameter: '{param}'.", code="missing_required_parameter")
 
 
 def unknown(param: str) -> ParameterError:
+    """The complaint about a parameter that there is none of."""
     return ParameterError(param, f"Unknown parameter: '{param}'.", code="unknown_parameter")
 
 
@@ -54,12 +57,14 @@ def required(members: Mapping[str, Any], name: str, param: str) -> object:
 
 
 def text(value: object, param: str) -> str:
+    """A string, maybe empty."""
     if not isinstance(value, str):
         raise wrong_type(param, "a string", value)
     return value
 
 
 def filled_text(value: object, param: str) -> str:
+    """A string that is not empty."""
     found = text(value, param)
     if not found:
         raise invalid(param, "it must not be empty.", code="empty_string")
@@ -67,12 +72,14 @@ def filled_text(value: object, param: str) -> str:
 
 
 def flag(value: object, param: str) -> bool:
+    """A boolean."""
     if not isinstance(value, bool):
         raise wrong_type(param, "a boolean", value)
     return value
 
 
 def integer(value: object, param: str, low: int, high: int) -> int:
+    """A whole number within bounds; one with a fraction, though it be zero, is none."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise wrong_type(param, "an integer", value)
     _check_range(value, param, low, high, "integer")
@@ -80,6 +87,7 @@ def integer(value: object, param: str, low: int, high: int) -> int:
 
 
 def number(value: object, param: str, low: float, high: float) -> float:
+    """A number within bounds."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise wrong_type(param, "a number", value)
     _check_range(value, param, low, high, "decimal")
@@ -87,18 +95,21 @@ def number(value: object, param: str, low: float, high: float) -> float:
 
 
 def members(value: object, param: str) -> Json:
+    """An object."""
     if not isinstance(value, dict):
         raise wrong_type(param, "an object", value)
     return value
 
 
 def items(value: object, param: str) -> list[Any]:
+    """An array."""
     if not isinstance(value, list):
         raise wrong_type(param, "an array", value)
     return value
 
 
 def filled_items(value: object, param: str, most: int) -> list[Any]:
+    """An array of one to `most` items."""
     found = items(value, param)
     if not found:
         message = f"Invalid '{param}': empty array. Expected an array with minimum length 1."
@@ -110,10 +121,12 @@ def filled_items(value: object, param: str, most: int) -> list[Any]:
 
 
 def texts(value: object, param: str) -> list[str]:
+    """An array of strings."""
     return [text(item, f"{param}[{index}]") for index, item in enumerate(items(value, param))]
 
 
 def labels(value: object, param: str) -> dict[str, str]:
+    """An object whose members are strings."""
     found = members(value, param)
     for name, label in found.items():
         if not isinstance(label, str):

@@ -38,6 +38,7 @@ async def retrieve_model(request: web.Request) -> web.Response:
 
 
 def model_object(model: Model) -> Json:
+    """A model as OpenAI describes one."""
     found: Json = {
         "id": model.id,
         "object": "model",

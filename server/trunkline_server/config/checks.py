@@ -30,9 +30,13 @@ class Checked(NamedTuple):
     """Settings that are left out of `settings` because they are broken in themselves; first two steps of each.
     A rule says nothing where it would need one of them."""
 
-    def has_lost(self, *location: str | int) -> bool:
-        """Whether something at, in or around this location is left out."""
-        return any(lost[: len(location)] == location[: len(lost)] for lost in self.lost)
+    def has_lost(self, section: str) -> bool:
+        """Whether something in this section, or all of it, is left out."""
+        return any(lost[0] == section for lost in self.lost)
+
+    def has_lost_provider(self, name: str) -> bool:
+        """Whether this provider or something of it is left out."""
+        return ("providers", name) in self.lost or ("providers",) in self.lost
 
 
 def check(settings: Settings, kinds: Kinds, *, lost: AbstractSet[Location] = frozenset()) -> list[Finding]:
@@ -103,7 +107,7 @@ def _providers(checked: Checked) -> Iterator[Finding]:
         if provider.kind not in kinds:
             hint = did_you_mean(provider.kind, kinds.keys())
             yield Finding((*at, "kind"), f"is not one of {', '.join(sorted(kinds))}{hint}")
-        elif not provider.base_url and not kinds[provider.kind].base_url and not checked.has_lost(*at):
+        elif not provider.base_url and not kinds[provider.kind].base_url and not checked.has_lost_provider(name):
             yield Finding((*at, "base_url"), f"is missing: {provider.kind} has no address of its own")
         seen: set[str] = set()
         for header in provider.headers:
@@ -128,7 +132,7 @@ def _target_problem(checked: Checked, target: str) -> str | None:
     provider, slash, model = target.partition("/")
     if not (provider and slash and model):
         return 'is not of the form "provider/model"'
-    if checked.has_lost("providers", provider) or (provider == ECHO and settings.echo):
+    if checked.has_lost_provider(provider) or (provider == ECHO and settings.echo):
         return None
     if provider not in settings.providers:
         return f"names no provider of this configuration{did_you_mean(provider, settings.providers.keys())}"

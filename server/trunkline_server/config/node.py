@@ -1,7 +1,7 @@
 """The tree that a configuration file is: texts, mappings and lists that know where they stand."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -71,13 +71,17 @@ class Node:
             case str() | None:
                 pass
 
-    def discard(self, child: "Node") -> None:
-        """Takes a child out, if it is one; those behind it in a list move up."""
+    def discard(self, broken: Collection[int]) -> None:
+        """Takes out, at any depth, the nodes with these `id()`s; those behind them in a list move up."""
         match self.value:
             case dict() as entries:
-                self.value = {name: entry for name, entry in entries.items() if entry is not child}
+                self.value = {name: entry for name, entry in entries.items() if id(entry) not in broken}
+                for entry in self.value.values():
+                    entry.discard(broken)
             case list() as items:
-                self.value = [item for item in items if item is not child]
+                self.value = [item for item in items if id(item) not in broken]
+                for item in self.value:
+                    item.discard(broken)
             case str() | None:
                 pass
 

@@ -97,9 +97,9 @@ def _causes(errors: list[ErrorDetails]) -> list[ErrorDetails]:
 
 def _prune(found: Validated, errors: list[ErrorDetails], lost: set[Location]) -> bool:
     """Takes out what is broken. False if that is the whole document."""
-    root, broken = found.root, list[tuple[Node, Node]]()
+    root, broken = found.root, set[int]()
     for error in errors:
-        location = _location(error)
+        location = _location(root, error)
         if location in found.overrides:
             lost.add(location[:2])
             del found.overrides[location]
@@ -110,14 +110,13 @@ def _prune(found: Validated, errors: list[ErrorDetails], lost: set[Location]) ->
         if not location:
             return False
         lost.add(location[:2])
-        broken.append((root.find(location[:-1])[0], node))
-    for parent, child in broken:
-        parent.discard(child)
+        broken.add(id(node))
+    root.discard(broken)
     return True
 
 
 def _problem(found: Validated, error: ErrorDetails) -> Problem | None:
-    root, location = found.root, _location(error)
+    root, location = found.root, _location(found.root, error)
     if location in found.overrides:
         return Problem(0, 0, joined("", *location), message_of(error) + _FROM_OUTSIDE)
     node, rest = root.find(location)
@@ -126,7 +125,7 @@ def _problem(found: Validated, error: ErrorDetails) -> Problem | None:
     if error["type"] == "extra_forbidden":
         return _unknown(root, location)
     message = message_of(error)
-    if error["loc"][-1:] == (_KEY,):
+    if len(location) < len(error["loc"]):
         # A name that is none may be anything, so the path ends before it.
         return Problem(*node.name_at, root.find(location[:-1])[0].path, f"the name {message}")
     if rest:
@@ -166,5 +165,8 @@ def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
         yield from _models_in(argument)
 
 
-def _location(error: ErrorDetails) -> Location:
-    return tuple(step for step in error["loc"] if step != _KEY)
+def _location(root: Node, error: ErrorDetails) -> Location:
+    """Where the fault lies; where a name is at fault, its entry. Somebody may also call a setting "[key]"."""
+    location = error["loc"]
+    is_name = location[-1:] == (_KEY,) and bool(root.find(location)[1])
+    return location[:-1] if is_name else location

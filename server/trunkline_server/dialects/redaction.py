@@ -13,7 +13,7 @@ _HIDDEN: Final = "***"
 # a quote or a backslash.
 _PATTERNS: Final = (
     # Anything in front of the @ of an address is a credential, and so may be anything behind its question mark.
-    re.compile(r"(\b[a-z][a-z0-9+.-]{1,20}://)[^\s/@\"'\\<>]+@", re.IGNORECASE),
+    re.compile(r"(\b[a-z][a-z0-9+.-]{1,20}://)[^\s/@\"'\\<>]+(?=@)", re.IGNORECASE),
     re.compile(r"(\bhttps?://[^\s?\"'\\<>]+\?)[^\s\"'\\<>]+", re.IGNORECASE),
     re.compile(r"(\b(?:Bearer|Basic)\s+)[^\s\"'\\,;]{6,}", re.IGNORECASE),
     # Keys as vendors prefix them: OpenAI and its copies, Groq, xAI, Hugging Face, Replicate, Google, AWS, GitHub.

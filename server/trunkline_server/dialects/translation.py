@@ -8,6 +8,8 @@ from trunkline.v1 import FieldViolation, NoteAction, TranslationNote
 from trunkline_server.providers.target import Target
 
 MAX_SENT_CHARS: Final = 64
+NO_SUCH_PARAMETER: Final = "the provider has no such parameter"
+FOREIGN: Final = "it is for another dialect or kind of provider"
 
 
 class Translation:
@@ -21,13 +23,8 @@ class Translation:
         """What the translation could not carry as it was."""
         self._lossy: list[TranslationNote] = []
 
-    @property
-    def _kind(self) -> str:
-        return self.target.provider.kind.name
-
-    def drop(self, field: str, reason: str = "") -> None:
-        """The field is left out; by default because the kind of provider has no such thing."""
-        reason = reason or f"a provider of kind {self._kind} has no such parameter"
+    def drop(self, field: str, reason: str = NO_SUCH_PARAMETER) -> None:
+        """The field is left out."""
         self._lossy.append(self._note(field, NoteAction.NOTE_ACTION_DROPPED, reason, ""))
 
     def emulate(self, field: str, reason: str, sent: str = "") -> None:

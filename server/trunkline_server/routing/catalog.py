@@ -24,14 +24,17 @@ class Catalog:
         *,
         routes: Mapping[str, Sequence[str]] | None = None,
         offers: Mapping[str, Sequence[str]] | None = None,
+        owners: Mapping[str, str] | None = None,
         closed: Iterable[str] = (),
     ) -> None:
         """`routes` maps a configured model to its targets by name, `offers` a provider to the ids it is known to have.
 
-        Of the providers named in `closed` nothing but their offers may be asked for.
+        `owners` says whom a configured model is shown to belong to, where it is not its first target's provider. Of
+        the providers named in `closed` nothing but their offers may be asked for.
         """
         self._providers = {provider.name: provider for provider in providers}
         self._offers = {name: tuple(ids) for name, ids in (offers or {}).items()}
+        self._owners = dict(owners or {})
         self._closed = frozenset(closed)
         self._routes = {name: tuple(self._target(target) for target in names) for name, names in (routes or {}).items()}
         self._plans = self._known_plans()
@@ -66,6 +69,7 @@ class Catalog:
             {**self._providers, provider.name: provider}.values(),
             routes=routes,
             offers={**self._offers, provider.name: tuple(model_ids)},
+            owners=self._owners,
             closed=self._closed,
         )
 
@@ -95,7 +99,7 @@ class Catalog:
     def _describe(self, plan: Plan) -> Model:
         return Model(
             id=plan.model,
-            owner=plan.targets[0].provider.name,
+            owner=self._owners.get(plan.route) or plan.targets[0].provider.name,
             targets=[target.name for target in plan.targets],
         )
 

@@ -15,8 +15,8 @@ from google.protobuf.message import DecodeError, Message
 from trunkline.context import CallContext, is_request_id, new_request_id
 from trunkline.errors import GatewayError, InternalError, InvalidRequestError
 from trunkline.metadata import REQUEST_ID, from_metadata
+from trunkline.running import RunningCall, RunningCalls
 from trunkline.status import status_code, status_message, trailers
-from trunkline_server.rpc.running import RunningCall, RunningCalls
 
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response", bound=Message)

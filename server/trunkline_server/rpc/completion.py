@@ -7,10 +7,10 @@ import grpc
 from trunkline.context import CallContext
 from trunkline.errors import InvalidRequestError
 from trunkline.gateway import Gateway
+from trunkline.running import RunningCall, RunningCalls
 from trunkline.v1 import CompleteRequest, StreamCompleteRequest
 from trunkline.v1.completion_service_pb2 import DESCRIPTOR
 from trunkline_server.rpc.call import Context, answer, parse, unary
-from trunkline_server.rpc.running import RunningCall, RunningCalls
 from trunkline_server.rpc.writer import BatchWriter
 
 SERVICE_NAME = DESCRIPTOR.services_by_name["CompletionService"].full_name

@@ -3,10 +3,10 @@
 import grpc
 
 from trunkline.gateway import Gateway
+from trunkline.running import RunningCalls
 from trunkline.v1 import GetModelRequest, ListModelsRequest
 from trunkline.v1.model_service_pb2 import DESCRIPTOR
 from trunkline_server.rpc.call import unary
-from trunkline_server.rpc.running import RunningCalls
 
 SERVICE_NAME = DESCRIPTOR.services_by_name["ModelService"].full_name
 

@@ -11,11 +11,11 @@ from grpc_reflection.v1alpha import reflection_pb2_grpc
 
 from trunkline.errors import ShuttingDownError
 from trunkline.gateway import Gateway
+from trunkline.running import RunningCalls
 from trunkline_server.rpc import completion, models, reflection
 from trunkline_server.rpc.completion import completion_service
 from trunkline_server.rpc.models import model_service
 from trunkline_server.rpc.reflection import KeyedReflection
-from trunkline_server.rpc.running import RunningCalls
 
 SERVICE_NAMES = (completion.SERVICE_NAME, models.SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
 

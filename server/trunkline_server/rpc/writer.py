@@ -5,8 +5,8 @@ import asyncio
 import grpc
 
 from trunkline.errors import DeadlineError, GatewayError, InternalError
+from trunkline.running import RunningCall
 from trunkline.v1 import StreamCompleteResponse
-from trunkline_server.rpc.running import RunningCall
 
 _LAST = frozenset({"finished", "failed"})
 

@@ -22,9 +22,13 @@ _HUMAN_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 class Lines(Protocol):
     """Where lines go without waiting; LineWriter is one."""
 
-    def write(self, text: bytes, lines: int = 1) -> None: ...
+    def write(self, text: bytes, lines: int = 1) -> None:
+        """Takes whole lines and returns at once."""
+        ...
 
-    def flush(self) -> bool: ...
+    def flush(self) -> bool:
+        """Waits until what was taken is written; False if that takes too long."""
+        ...
 
 
 class LineHandler(logging.Handler):

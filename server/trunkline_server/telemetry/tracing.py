@@ -48,9 +48,13 @@ class Recorder(Protocol):
         """Spans that the backend did not take."""
         ...
 
-    def take(self, record: RequestRecord) -> None: ...
+    def take(self, record: RequestRecord) -> None:
+        """A settled request that is sampled."""
+        ...
 
-    async def shutdown(self, timeout_s: float) -> None: ...
+    async def shutdown(self, timeout_s: float) -> None:
+        """Exports what is still held, for at most about `timeout_s`."""
+        ...
 
 
 class Tracing:
@@ -66,6 +70,7 @@ class Tracing:
 
     @property
     def exporting(self) -> bool:
+        """Whether spans go anywhere."""
         return self._recorder is not None
 
     @property

@@ -76,7 +76,7 @@ class EchoTransport:
         # A whole answer is not begun before it is finished.
         words = reply.completion_tokens
         await asyncio.sleep((controls.first_delay_ms + controls.delay_ms * max(words - 1, 0)) / 1000)
-        if controls.error_after is not None:
+        if controls.error_after is not None and not reply.is_cut():
             raise RefusedError(500, _FAILURE, kind="server_error", code="server_error")
         return EchoExchange(200, _headers("application/json", reply), _whole(reply, created))
 
@@ -102,7 +102,7 @@ class EchoExchange:
         self._failure: Exception | None = None
 
     async def read(self) -> bytes:
-        if self._next_delay_s:
+        if self._failure is None and self._next_delay_s:
             await self._pause(self._next_delay_s)
         else:
             await asyncio.sleep(0)  # a reader that is never waited for starves everybody else
@@ -183,7 +183,7 @@ def _whole(reply: Reply, created: int) -> Iterator[Step]:
             "system_fingerprint": "fp_echo",
         }
     )
-    if reply.controls.cut_after is not None:
+    if reply.is_cut():
         yield body[: len(body) // 2], False
         raise ProviderBadAnswerError("the connection broke before the answer's end")
     yield body, False
@@ -233,7 +233,7 @@ def _stream(reply: Reply, created: int) -> Iterator[Step]:
 
 def _break_off(reply: Reply) -> Iterator[Step]:
     """The failure that was asked for: an error in band, or a connection that breaks."""
-    if reply.controls.cut_after == reply.breaks_after():
+    if reply.is_cut():
         raise ProviderBadAnswerError("the connection broke before the answer's end")
     yield b"data: " + _error_body(_IN_BAND) + b"\n\n", False
 

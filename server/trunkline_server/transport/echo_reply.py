@@ -98,6 +98,11 @@ class Reply:
         asked = [after for after in (self.controls.error_after, self.controls.cut_after) if after is not None]
         return min(*asked, self.completion_tokens) if asked else None
 
+    def is_cut(self) -> bool:
+        """Whether the connection breaks, before any error in band."""
+        cut, error = self.controls.cut_after, self.controls.error_after
+        return cut is not None and (error is None or cut <= error)
+
     def usage(self) -> Json:
         """The usage of all choices."""
         completion = self.completion_tokens * self.choice_count

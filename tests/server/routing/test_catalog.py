@@ -19,6 +19,7 @@ def catalog() -> Catalog:
         [provider("a"), provider("b"), provider("shut")],
         routes={"fast": ["a/small", "b/org/small"], "big": ["b/big"]},
         offers={"b": ["big", "shared"], "a": ["shared"], "shut": ["only"]},
+        owners={"fast": "us"},
         closed=["shut"],
     )
 
@@ -60,7 +61,7 @@ def test_models_are_listed_once_under_the_name_that_always_works() -> None:
         ("b/big", "b", ["b/big"]),
         ("b/shared", "b", ["b/shared"]),
         ("big", "b", ["b/big"]),
-        ("fast", "a", ["a/small", "b/org/small"]),
+        ("fast", "us", ["a/small", "b/org/small"]),
         ("shut/only", "shut", ["shut/only"]),
     ]
 

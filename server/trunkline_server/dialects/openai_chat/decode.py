@@ -123,11 +123,12 @@ class ChatDecoder:
 
     def _start(self, answer: Json, events: EventSink) -> None:
         """The answer begins with its first choice: Azure sends a chunk without one, and without id and model, first."""
-        self._id = text_in(answer, "id")
+        response_id, model = answer.get("id"), answer.get("model")
+        self._id = response_id if type(response_id) is str else ""
         started = events.add().started
         started.SetInParent()
         started.provider_response_id = self._id
-        started.model = text_in(answer, "model")
+        started.model = model if type(model) is str else ""
         created = answer.get("created")
         if isinstance(created, int | float) and 0 <= created <= _MAX_CREATED_S:
             started.created_at_ms = int(created * MS_PER_S)

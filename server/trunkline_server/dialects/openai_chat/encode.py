@@ -20,7 +20,7 @@ from trunkline_server.dialects.openai_chat.extensions import merge_extensions
 from trunkline_server.dialects.openai_chat.messages import encode_messages
 from trunkline_server.dialects.openai_chat.parts import encode_content, encode_part
 from trunkline_server.dialects.openai_chat.tools import encode_tools
-from trunkline_server.dialects.translation import Translation
+from trunkline_server.dialects.translation import NO_SUCH_PARAMETER, Translation
 from trunkline_server.providers.chat_quirks import ALL_EFFORTS
 from trunkline_server.providers.target import Target
 from trunkline_server.values.wire import WireRequest
@@ -118,8 +118,7 @@ def _put(body: Json, member: str, value: object, field: str, translation: Transl
     elif _DEFAULTS.get(member) == value:
         pass
     elif member in _INDISPENSABLE:
-        kind = translation.target.provider.kind.name
-        raise translation.refusal(field, f"a provider of kind {kind} has no such parameter")
+        raise translation.refusal(field, NO_SUCH_PARAMETER)
     else:
         translation.drop(field)
 
@@ -153,17 +152,20 @@ def _number(value: float) -> float | int:
 
 def _put_reasoning(request: CompleteRequest, body: Json, translation: Translation) -> None:
     wanted, quirks = request.reasoning, translation.target.provider.kind.chat
-    effort = wanted.native_effort
+    effort, field = wanted.native_effort, "reasoning.native_effort"
     if not effort:
-        effort = _nearest(translation.word(_EFFORTS, wanted.effort, "reasoning.effort"), translation)
+        field = "reasoning.effort"
+        effort = translation.word(_EFFORTS, wanted.effort, field)
     if wanted.HasField("enabled"):
         if not wanted.enabled and effort != "none":
-            effort = _nearest("none", translation)
-            translation.rewrite("reasoning.enabled", "this API has efforts only", effort)
-        elif wanted.enabled and not effort:
+            effort, field = "none", "reasoning.enabled"
+        elif wanted.enabled and effort in ("", "none"):
+            effort = ""
             translation.drop("reasoning.enabled", "this API has efforts only")
-    if effort:
-        _put(body, "reasoning_effort", effort, "reasoning.effort", translation)
+    if effort and "reasoning_effort" in quirks.members:
+        body["reasoning_effort"] = _known_effort(effort, field, translation)
+    elif effort:
+        translation.drop(field)
     if wanted.HasField("budget_tokens") and wanted.budget_tokens >= 0:
         if "thinking_token_budget" in quirks.members:
             body["thinking_token_budget"] = wanted.budget_tokens
@@ -177,15 +179,20 @@ def _put_reasoning(request: CompleteRequest, body: Json, translation: Translatio
         translation.drop("reasoning.context", "this API gives the model what the messages hold")
 
 
-def _nearest(effort: str, translation: Translation) -> str:
-    """The effort itself or its nearest neighbour that the provider has: rather more than less, and never none."""
+def _known_effort(effort: str, field: str, translation: Translation) -> str:
+    """The effort, or its nearest neighbour that the provider has: rather more than less, and never none instead.
+
+    A vendor's own word goes as it is.
+    """
     efforts = translation.target.provider.kind.chat.efforts
-    if not effort or effort in efforts:
+    if effort in efforts or effort not in ALL_EFFORTS:
+        if field == "reasoning.enabled":
+            translation.rewrite(field, "this API has efforts only", effort)
         return effort
     at = ALL_EFFORTS.index(effort)
     others = [other for other in efforts if other != "none"]
-    nearest = min(others, key=lambda other: (abs(ALL_EFFORTS.index(other) - at), -ALL_EFFORTS.index(other)), default="")
-    translation.rewrite("reasoning.effort", f"the provider has no effort {effort!r}", nearest)
+    nearest = min(others, key=lambda other: (abs(ALL_EFFORTS.index(other) - at), -ALL_EFFORTS.index(other)))
+    translation.rewrite(field, f"the provider has no effort {effort!r}", nearest)
     return nearest
 
 
@@ -223,7 +230,8 @@ def _put_prompt_cache(request: CompleteRequest, body: Json, translation: Transla
         options["mode"] = mode
     if wanted.HasField("ttl_s"):
         options["ttl"] = _CACHE_TTL
-        if wanted.ttl_s != _CACHE_TTL_S:
+        known = "prompt_cache_options" in translation.target.provider.kind.chat.members
+        if known and wanted.ttl_s != _CACHE_TTL_S:
             translation.rewrite("prompt_cache.ttl_s", "the provider has one lifetime", _CACHE_TTL)
     if options:
         _put(body, "prompt_cache_options", options, "prompt_cache", translation)

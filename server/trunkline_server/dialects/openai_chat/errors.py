@@ -78,26 +78,31 @@ BY_STATUS: Final[Mapping[int, type[GatewayError]]] = {
     429: ProviderThrottledError,
 }
 
-# Words of vendors that have no code for it, in lower case; looked for only in answers that refuse the request.
-_CONTEXT_LENGTH_TEXTS: Final = (
-    "context length",
-    "context window",
-    "context size",
-    "maximum context",
-    "prompt is too long",
-    "input is too long",
-    "exceeds the maximum number of tokens",
-    "reduce the length of the messages",
-    "greater than the context",
-    "context overflow",
+# Words of vendors that have no code for it, in lower case; looked for in answers that refuse the request, whatever their
+# status: OpenRouter refuses content with 403, Gemini a bad key with 400, DeepSeek an empty purse with 400 or 402.
+_TEXTS: Final[tuple[tuple[tuple[str, ...], type[GatewayError]], ...]] = (
+    (
+        ("exceeded your current quota", "insufficient balance", "insufficient credits", "credit balance is too low"),
+        ProviderQuotaError,
+    ),
+    (("api key not valid", "incorrect api key", "invalid api key", "no auth credentials"), ProviderCredentialsError),
+    (("content management policy", "content policy", "input was flagged"), ContentFilterError),
+    (
+        (
+            "context length",
+            "context window",
+            "context size",
+            "context overflow",
+            "maximum context",
+            "greater than the context",
+            "prompt is too long",
+            "input is too long",
+            "exceeds the maximum number of tokens",
+            "reduce the length of the messages",
+        ),
+        ContextLengthError,
+    ),
 )
-_QUOTA_TEXTS: Final = (
-    "exceeded your current quota",
-    "insufficient balance",
-    "insufficient credits",
-    "credit balance is too low",
-)
-_CONTENT_FILTER_TEXTS: Final = ("content management policy", "content policy", "input was flagged")
 
 # These say nothing that the caller could act on, and the vendor's words about them may name keys, accounts and limits.
 _SAFE_TEXTS: Final[Mapping[type[GatewayError], str]] = {
@@ -112,13 +117,14 @@ _CONTENT_MEMBERS: Final = frozenset({"failed_generation"})
 
 _CODE: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _MAX_NATIVE_CHARS: Final = 2048
+_MIN_SECRET_CHARS: Final = 4
 _MAX_WAIT_MS: Final = 30 * 24 * 3600 * 1000
 _OK, _BAD_REQUEST, _SERVER_ERROR = 200, 400, 500
 
 
 def read_error(target: Target, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
     """The failure that an error answer means; a status of 2xx says that it came within an answer that began well."""
-    raw = _error_in(body)
+    raw = _error_in(_without_secrets(target, body))
     if status // 100 == _OK // 100:
         status = _status_in(raw)
     code, said = _code_of(raw), _text_of(raw.get("message"))
@@ -134,6 +140,15 @@ def read_error(target: Target, status: int, headers: Mapping[str, str], body: by
     )
 
 
+def _without_secrets(target: Target, body: bytes) -> bytes:
+    """What the gateway itself sent to prove who it is never comes back to a caller, whatever it looks like."""
+    provider = target.provider
+    for secret in (provider.api_key.reveal(), *provider.headers.values()):
+        if len(secret) >= _MIN_SECRET_CHARS:
+            body = body.replace(secret.encode(), b"***")
+    return body
+
+
 def _kind_of(status: int, raw: Json, said: str) -> type[GatewayError]:
     inner = raw.get("innererror")
     holders = (raw, inner) if isinstance(inner, dict) else (raw,)
@@ -141,17 +156,15 @@ def _kind_of(status: int, raw: Json, said: str) -> type[GatewayError]:
         for name in ("code", "type"):
             if (found := BY_CODE.get(_text_of(holder.get(name)).lower())) is not None:
                 return found
-    if any(text in said for text in _QUOTA_TEXTS):
-        return ProviderQuotaError
     refuses = _BAD_REQUEST <= status < _SERVER_ERROR
-    if refuses and any(text in said for text in _CONTENT_FILTER_TEXTS):
-        return ContentFilterError  # at OpenRouter with status 403
+    if refuses or not status:
+        for texts, found in _TEXTS:
+            if any(text in said for text in texts):
+                return found
     if (found := BY_STATUS.get(status)) is not None:
         return found
     if not refuses:
         return ProviderUnavailableError if status >= _SERVER_ERROR or raw else ProviderBadAnswerError
-    if any(text in said for text in _CONTEXT_LENGTH_TEXTS):
-        return ContextLengthError
     return RejectedByProviderError
 
 

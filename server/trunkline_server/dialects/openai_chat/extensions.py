@@ -8,7 +8,7 @@ import orjson
 from trunkline.errors import InvalidRequestError
 from trunkline_server.dialects.json_values import Json
 from trunkline_server.dialects.openai_chat.names import DIALECT
-from trunkline_server.dialects.translation import Translation
+from trunkline_server.dialects.translation import FOREIGN, Translation
 
 # A request says what is asked, never where it goes or with whose credentials.
 RESERVED: Final = frozenset({"base_url", "api_key", "headers", "extra_headers"})
@@ -23,7 +23,7 @@ def merge_extensions(wire: Json, extensions: Mapping[str, str], path: str, trans
     kind = translation.target.provider.kind.name
     for name in sorted(extensions):
         if name not in (kind, DIALECT):
-            translation.drop(f"{path}extensions[{name}]", f"it is not for providers of kind {kind}")
+            translation.drop(f"{path}extensions[{name}]", FOREIGN)
     for name in dict.fromkeys((kind, DIALECT)):
         if name in extensions:
             field = f"{path}extensions[{name}]"

@@ -13,7 +13,7 @@ from trunkline_server.dialects.json_values import Json
 from trunkline_server.dialects.media_types import media_type
 from trunkline_server.dialects.openai_chat.extensions import merge_extensions
 from trunkline_server.dialects.openai_chat.names import DIALECT
-from trunkline_server.dialects.translation import Translation
+from trunkline_server.dialects.translation import FOREIGN, Translation
 
 Content = str | list[Json]
 
@@ -153,6 +153,8 @@ def _file(file: File, path: str, translation: Translation) -> Json:
             translation.emulate(path, "the provider takes no files: its text is sent instead", "text")
             return {"type": "text", "text": media.data.decode("utf-8", "replace")}
         _require("file", path, translation)
+    if file.title and media.file_name:
+        translation.drop(f"{path}.title", "this API has no such property of a file")
     if file.context:
         translation.drop(f"{path}.context", "this API has no such property of a file")
     if file.HasField("citable"):
@@ -162,7 +164,7 @@ def _file(file: File, path: str, translation: Translation) -> Json:
             _require_own_file(media, path, translation)
             return {"type": "file", "file": {"file_id": media.file_id}}
         case "data":
-            name = media.file_name or file.title or f"file{mimetypes.guess_extension(mime_type) or ''}"
+            name = media.file_name or f"{file.title or 'file'}{mimetypes.guess_extension(mime_type) or ''}"
             return {"type": "file", "file": {"filename": name, "file_data": _data_url(media, path, translation)}}
         case _:
             raise translation.refusal(f"{path}.media.url", "files are sent by this API as bytes or by file id only")
@@ -170,9 +172,8 @@ def _file(file: File, path: str, translation: Translation) -> Json:
 
 def _opaque(part: Part, path: str, translation: Translation) -> Json | None:
     opaque = part.opaque
-    kind = translation.target.provider.kind.name
-    if opaque.dialect not in (DIALECT, kind):
-        translation.drop(f"{path}.opaque", f"it is not for providers of kind {kind}")
+    if opaque.dialect not in (DIALECT, translation.target.provider.kind.name):
+        translation.drop(f"{path}.opaque", FOREIGN)
         return None
     try:
         wire = orjson.loads(opaque.native)
@@ -184,9 +185,8 @@ def _opaque(part: Part, path: str, translation: Translation) -> Json | None:
 
 
 def _require(modality: str, path: str, translation: Translation) -> None:
-    kind = translation.target.provider.kind
-    if modality not in kind.chat.inputs:
-        raise translation.refusal(path, f"a provider of kind {kind.name} takes no {modality}")
+    if modality not in translation.target.provider.kind.chat.inputs:
+        raise translation.refusal(path, f"the provider takes no {modality}")
 
 
 def _require_own_file(media: Media, path: str, translation: Translation) -> None:

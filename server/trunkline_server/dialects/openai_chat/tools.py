@@ -125,9 +125,9 @@ def _custom(tool: Tool, path: str, translation: Translation) -> Json:
 
 
 def _server(tool: Tool, path: str, translation: Translation) -> Json:
-    server, kind = tool.server, translation.target.provider.kind.name
-    if server.dialect not in (DIALECT, kind):
-        raise translation.refusal(f"{path}.server", f"a provider of kind {kind} has no tools of {server.dialect}")
+    server = tool.server
+    if server.dialect not in (DIALECT, translation.target.provider.kind.name):
+        raise translation.refusal(f"{path}.server", f"the provider has no tools of {server.dialect}")
     try:
         settings = orjson.loads(server.settings or "{}")
     except orjson.JSONDecodeError:

@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 from google.protobuf.json_format import MessageToDict
-from hypothesis import given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from folding import decode_stream, decode_whole, fold, frames_of, order_violations
@@ -97,6 +97,7 @@ def test_pieces_alone_print_a_stream(path: Path) -> None:
         assert printed == "".join(part.text for part in choice.message.parts)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_how_frames_are_grouped_changes_nothing(data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(STREAMS))
@@ -120,6 +121,7 @@ pieces = st.lists(words, max_size=4)
 calls = st.lists(st.tuples(words, pieces), max_size=3)
 
 
+@settings(deadline=None)
 @given(pieces, pieces, calls, st.sampled_from(["stop", "length", "tool_calls", "content_filter", "other"]))
 def test_any_answer_is_the_same_streamed_and_whole(
     reasoning: list[str], text: list[str], called: list[tuple[str, list[str]]], reason: str
@@ -149,12 +151,45 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
     max_leaves=8,
 )
-MEMBERS = "id created model choices usage service_tier system_fingerprint error object x_groq".split()
-CHOICE_MEMBERS = "index delta message finish_reason logprobs stop_reason error".split()
-MESSAGE_MEMBERS = (
-    "role content refusal reasoning reasoning_content thinking tool_calls function_call audio annotations".split()
-)
-CALL_MEMBERS = "index id type function custom name arguments data transcript expires_at text token".split()
+MEMBERS = [
+    "id",
+    "created",
+    "model",
+    "choices",
+    "usage",
+    "service_tier",
+    "system_fingerprint",
+    "error",
+    "object",
+    "x_groq",
+]
+CHOICE_MEMBERS = ["index", "delta", "message", "finish_reason", "logprobs", "stop_reason", "error"]
+MESSAGE_MEMBERS = [
+    "role",
+    "content",
+    "refusal",
+    "reasoning",
+    "reasoning_content",
+    "thinking",
+    "tool_calls",
+    "function_call",
+    "audio",
+    "annotations",
+]
+CALL_MEMBERS = [
+    "index",
+    "id",
+    "type",
+    "function",
+    "custom",
+    "name",
+    "arguments",
+    "data",
+    "transcript",
+    "expires_at",
+    "text",
+    "token",
+]
 
 
 def objects(names: list[str], inner: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
@@ -167,7 +202,9 @@ choices = objects(CHOICE_MEMBERS, json_values | messages)
 answers = objects(MEMBERS, json_values | st.lists(choices, max_size=3) | objects(["usage"], parts))
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(answers, max_size=4), st.booleans())
+@example([{"choices": [{}], "model": []}, {"choices": [{}]}], False)
 def test_nothing_a_vendor_sends_breaks_the_decoder(sent: list[object], whole: bool) -> None:
     under_test, batch = decoder(), StreamCompleteResponse()
     for value in sent:
@@ -273,7 +310,9 @@ def test_content_is_counted_for_an_estimate() -> None:
     under_test, events = decoder(), StreamCompleteResponse().events
     under_test.feed(delta({"content": "four"}), events)
     under_test.feed(delta({"reasoning": "123", "refusal": "12"}), events)
-    under_test.feed(delta({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}]}), events)
+    under_test.feed(
+        delta({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}]}), events
+    )
     assert under_test.content_chars == 4 + 3 + 2 + 2
 
 

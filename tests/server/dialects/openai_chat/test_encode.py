@@ -137,7 +137,9 @@ def test_the_request_itself_is_not_changed() -> None:
 
 
 def test_what_the_gateway_alone_is_to_know_is_not_sent() -> None:
-    request = simple_request(idempotency_key="canary-1", routing={"tags": {"t": "canary-2"}, "affinity_key": "canary-3"})
+    request = simple_request(
+        idempotency_key="canary-1", routing={"tags": {"t": "canary-2"}, "affinity_key": "canary-3"}
+    )
     assert b"canary" not in DIALECT.encode(request, target_of("openai"), stream=True).body
 
 
@@ -175,7 +177,7 @@ def test_a_value_newer_than_the_gateway_is_noted() -> None:
 @pytest.mark.parametrize("role", [Role.ROLE_UNSPECIFIED, 99])
 def test_a_message_needs_a_role_that_exists(role: int) -> None:
     request = CompleteRequest()
-    request.messages.add(role=role).parts.add(text="Hi")  # type: ignore[arg-type]  # any number may come over the wire
+    request.messages.add(role=role).parts.add(text="Hi")  # any number may come over the wire
     with pytest.raises(InvalidRequestError) as caught:
         DIALECT.encode(request, target_of("openai"), stream=False)
     assert caught.value.violations[0].field == "messages[0].role"

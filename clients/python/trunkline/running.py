@@ -1,4 +1,4 @@
-"""The RPCs being answered, so that a shutdown can wait for them and end what is left."""
+"""The calls a surface is answering, so that its shutdown can wait for them and end what is left."""
 
 import asyncio
 from contextlib import suppress
@@ -9,7 +9,7 @@ from trunkline.errors import GatewayError
 
 
 class RunningCalls:
-    """All RPCs that one server is answering."""
+    """All calls that one surface is answering."""
 
     def __init__(self) -> None:
         self._calls: set[RunningCall] = set()
@@ -20,7 +20,7 @@ class RunningCalls:
         return len(self._calls)
 
     def end(self, error: GatewayError) -> None:
-        """Makes every running RPC fail with `error`."""
+        """Makes every running call fail with `error`."""
         for call in self._calls:
             call.end(error)
 
@@ -44,7 +44,7 @@ class RunningCalls:
 
 
 class RunningCall:
-    """One RPC being answered: an async context that anybody may end with an error, which its exit then raises.
+    """One call being answered: an async context that anybody may end with an error, which its exit then raises.
 
     Ending cancels what is awaited inside, as the client's own cancel does; the two don't get in each other's way.
     """

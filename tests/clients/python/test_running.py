@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from trunkline.errors import DeadlineError, ShuttingDownError
-from trunkline_server.rpc.running import RunningCall, RunningCalls
+from trunkline.running import RunningCall, RunningCalls
 
 
 async def test_ending_raises_the_first_error_given() -> None:
