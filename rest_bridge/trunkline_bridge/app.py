@@ -6,14 +6,17 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 from trunkline.gateway import Gateway
-from trunkline_bridge.app_keys import BODIES, GATEWAY, SETTINGS, TRAFFIC
+from trunkline.running import RunningCalls
+from trunkline_bridge.app_keys import BODIES, GATEWAY, RUNNING, SETTINGS
 from trunkline_bridge.body import BodyBudget
 from trunkline_bridge.boundary import answer_errors
 from trunkline_bridge.health import healthz, readyz
 from trunkline_bridge.openai.chat import create_chat_completion
 from trunkline_bridge.openai.models import list_models, retrieve_model
 from trunkline_bridge.settings import BridgeSettings
-from trunkline_bridge.traffic import Traffic
+
+# How long calls that a drain has ended may take to tell their clients.
+LAST_WORDS_S = 2.0
 
 
 def create_app(gateway: Gateway, settings: BridgeSettings) -> web.Application:
@@ -22,7 +25,7 @@ def create_app(gateway: Gateway, settings: BridgeSettings) -> web.Application:
     app[GATEWAY] = gateway
     app[SETTINGS] = settings
     app[BODIES] = BodyBudget(settings.max_bytes_in_flight)
-    app[TRAFFIC] = Traffic()
+    app[RUNNING] = RunningCalls()
     app.router.add_post("/v1/chat/completions", create_chat_completion)
     app.router.add_get("/v1/models", list_models)
     app.router.add_get("/v1/models/{id:.+}", retrieve_model)
@@ -51,7 +54,7 @@ async def drain_app(app: web.Application, grace_s: float) -> None:
     /readyz is 503 and new calls are turned away at once; running ones may take `grace_s` to end, and what is left
     then ends with a typed error.
     """
-    await app[TRAFFIC].drain(grace_s)
+    await app[RUNNING].drain(grace_s, LAST_WORDS_S)
 
 
 class _TextlessLogger(logging.Logger):

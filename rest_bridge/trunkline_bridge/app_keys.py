@@ -3,11 +3,11 @@
 from aiohttp import web
 
 from trunkline.gateway import Gateway
+from trunkline.running import RunningCalls
 from trunkline_bridge.body import BodyBudget
 from trunkline_bridge.settings import BridgeSettings
-from trunkline_bridge.traffic import Traffic
 
 GATEWAY: web.AppKey[Gateway] = web.AppKey("gateway", Gateway)
 SETTINGS = web.AppKey("settings", BridgeSettings)
 BODIES = web.AppKey("bodies", BodyBudget)
-TRAFFIC = web.AppKey("traffic", Traffic)
+RUNNING = web.AppKey("running", RunningCalls)

@@ -8,15 +8,13 @@ from aiohttp.typedefs import Handler
 
 from trunkline.errors import CancelledByCallerError, GatewayError, InternalError
 from trunkline.metadata import REQUEST_ID
-from trunkline_bridge.app_keys import SETTINGS, TRAFFIC
+from trunkline_bridge.app_keys import SETTINGS
 from trunkline_bridge.context import assign_call_id
 from trunkline_bridge.errors import ErrorAnswer, SurfaceError, answer
 
 log = logging.getLogger(__name__)
 
 JSON_TYPE = "application/json"
-API = "/v1/"
-"""What is a call; all else is for operators."""
 
 
 @web.middleware
@@ -24,11 +22,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     """Gives every answer its x-request-id, and every failure its status and body; what nobody expected is a 500."""
     call_id = assign_call_id(request)
     try:
-        if request.path.startswith(API):
-            with request.app[TRAFFIC].call():
-                response = await handler(request)
-        else:
-            response = await handler(request)
+        response = await handler(request)
     except Exception as error:  # noqa: BLE001 here, and only here, nothing may pass
         response = _error_response(told(error, request), call_id)
     if not response.prepared:

@@ -4,7 +4,7 @@ import asyncio
 
 from aiohttp import web
 
-from trunkline_bridge.app_keys import GATEWAY, TRAFFIC
+from trunkline_bridge.app_keys import GATEWAY, RUNNING
 from trunkline_bridge.boundary import JSON_TYPE
 
 READY_TIMEOUT_S = 2.0
@@ -25,7 +25,7 @@ async def readyz(request: web.Request) -> web.Response:
 
 
 async def _ready(request: web.Request) -> bool:
-    if request.app[TRAFFIC].draining:
+    if request.app[RUNNING].draining:
         return False
     try:
         async with asyncio.timeout(READY_TIMEOUT_S):

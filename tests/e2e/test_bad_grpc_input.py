@@ -26,9 +26,9 @@ async def test_a_broken_rule_is_named_on_both_rpcs(text: str, field: str) -> Non
     request = text_format.Parse(text, CompleteRequest())
     settings = settings_for({}, limits={"max_messages": 5})
     async with running_gateway(settings) as gateway, trunkline.AsyncClient(gateway.grpc_address) as client:
-        for ask in (lambda: client.complete(request), lambda: client.stream(request).answer()):
+        for answer in (client.complete(request), client.stream(request).answer()):
             with pytest.raises(InvalidRequestError) as caught:
-                await ask()
+                await answer
             assert caught.value.violations[0].field == field
         assert all(record.failure is not None for record in gateway.ledger.records)
 
@@ -43,15 +43,23 @@ NESTED = b"\x1a\x04" * 200  # messages within messages, far deeper than the cont
 RAW = [b"\xff\xff\xff", b"\x0a\x02\xff\xfe", NESTED, StreamCompleteRequest().SerializeToString()]
 
 
+async def by_unary(channel: grpc.aio.Channel, path: str, data: bytes) -> None:
+    call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(path)
+    await call(data, timeout=5)
+
+
+async def by_stream(channel: grpc.aio.Channel, path: str, data: bytes) -> None:
+    call: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(path)
+    await call(data, timeout=5).read()
+
+
 @pytest.mark.parametrize("data", RAW)
 @pytest.mark.parametrize("method", ["Complete", "StreamComplete"])
 async def test_bytes_that_are_no_request_are_refused(method: str, data: bytes) -> None:
     async with running_gateway(settings_for({})) as gateway:
         async with grpc.aio.insecure_channel(gateway.grpc_address) as channel:
             path = f"/trunkline.v1.CompletionService/{method}"
-            calling = channel.unary_unary(path)(data, timeout=5)
-            if method == "StreamComplete":
-                calling = channel.unary_stream(path)(data, timeout=5).read()
+            ask = by_unary if method == "Complete" else by_stream
             with pytest.raises(grpc.aio.AioRpcError) as caught:
-                await calling
+                await ask(channel, path, data)
         assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT

@@ -1,17 +1,22 @@
 """The calls a surface is answering, so that its shutdown can wait for them and end what is left."""
 
 import asyncio
+import logging
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from trunkline.errors import GatewayError
+from trunkline.errors import GatewayError, ShuttingDownError
+
+log = logging.getLogger(__name__)
 
 
 class RunningCalls:
     """All calls that one surface is answering."""
 
     def __init__(self) -> None:
+        self.draining = False
+        """Whether the surface takes no more calls."""
         self._calls: set[RunningCall] = set()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -31,8 +36,22 @@ class RunningCalls:
                 await asyncio.wait_for(self._idle.wait(), timeout_s)
         return not self._calls
 
+    async def drain(self, grace_s: float, last_words_s: float) -> None:
+        """Takes no more calls, waits `grace_s` for those that run, and ends the rest with ShuttingDownError.
+
+        Those then have `last_words_s` to tell their callers.
+        """
+        self.draining = True
+        if await self.wait(grace_s):
+            return
+        log.warning("%d calls still ran after %g s; ending them", len(self), grace_s)
+        self.end(ShuttingDownError("the gateway shut down before the answer was complete; ask again"))
+        await self.wait(last_words_s)
+
     def add(self, call: "RunningCall") -> None:
-        """A call has begun."""
+        """A call has begun. Raises ShuttingDownError if no more are taken."""
+        if self.draining:
+            raise ShuttingDownError("the gateway is shutting down; send the request again")
         self._calls.add(call)
         self._idle.clear()
 
@@ -63,8 +82,8 @@ class RunningCall:
             self._timeout.reschedule(asyncio.get_running_loop().time())
 
     async def __aenter__(self) -> Self:
-        await self._timeout.__aenter__()
         self._calls.add(self)
+        await self._timeout.__aenter__()
         return self
 
     async def __aexit__(

@@ -7,7 +7,8 @@ from aiohttp import web
 
 from trunkline.context import CallContext
 from trunkline.errors import ProviderBadAnswerError
-from trunkline_bridge.app_keys import BODIES, GATEWAY, SETTINGS, TRAFFIC
+from trunkline.running import RunningCall
+from trunkline_bridge.app_keys import BODIES, GATEWAY, RUNNING, SETTINGS
 from trunkline_bridge.body import read_body
 from trunkline_bridge.boundary import JSON_TYPE, told
 from trunkline_bridge.context import CALL_ID, call_context
@@ -36,7 +37,8 @@ async def create_chat_completion(request: web.Request) -> web.StreamResponse:
 
 
 async def _whole(request: web.Request, ask: ChatAsk, context: CallContext) -> web.Response:
-    answer = await request.app[GATEWAY].complete(ask.request, context)
+    async with RunningCall(request.app[RUNNING]):
+        answer = await request.app[GATEWAY].complete(ask.request, context)
     response = web.Response(body=dump(chat_completion(answer, functions=ask.functions)), content_type=JSON_TYPE)
     if notes := notes_header(answer.report):
         response.headers[NOTES] = notes
@@ -54,11 +56,13 @@ async def _stream(request: web.Request, ask: ChatAsk, context: CallContext) -> w
     stall_s = request.app[SETTINGS].write_stall_s
     with EventStream(request, call_id=request[CALL_ID], stall_s=stall_s) as out:
         try:
-            with request.app[TRAFFIC].told():
-                async with aclosing(request.app[GATEWAY].stream(ask.request, context)) as batches:
-                    async for batch in batches:
-                        if data := encoder.encode(batch):
-                            await out.write(data)
+            async with (
+                RunningCall(request.app[RUNNING]),
+                aclosing(request.app[GATEWAY].stream(ask.request, context)) as batches,
+            ):
+                async for batch in batches:
+                    if data := encoder.encode(batch):
+                        await out.write(data)
             if not encoder.finished:
                 raise encoder.failure or ProviderBadAnswerError("The answer broke off before its end.")
         except ClientLeftError:

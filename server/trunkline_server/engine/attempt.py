@@ -223,7 +223,8 @@ class Attempt:
             chunk, self._first_piece = self._first_piece, b""
             return chunk
         watch, finished = self._run.watch, self._decoder.finished
-        if finished:
+        if finished and self._request.choice_count <= 1:
+            # With several choices, all that began may have finished before the next begins.
             watch.waiting(self._loop.time() + AFTER_FINISH_S, "the time for usage after the end")
         elif self._run.committed:
             watch.waiting(self._loop.time() + self._timeouts.idle_s, f"the idle limit of {self._timeouts.idle_s:g} s")

@@ -9,7 +9,6 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2_grpc
 
-from trunkline.errors import ShuttingDownError
 from trunkline.gateway import Gateway
 from trunkline.running import RunningCalls
 from trunkline_server.rpc import completion, models, reflection
@@ -107,10 +106,7 @@ class GrpcSurface:
         async with asyncio.TaskGroup() as group:
             # Sends GOAWAY now; its own grace, after which it would cut calls off without a word, is never reached.
             stopping = group.create_task(server.stop(grace_s + 3 * _FLUSH_S))
-            if not await self._calls.wait(grace_s):
-                log.warning("%d gRPC calls still ran after %g s; ending them", len(self._calls), grace_s)
-                self._calls.end(ShuttingDownError("the gateway shut down before the answer was complete; ask again"))
-                await self._calls.wait(_FLUSH_S)
+            await self._calls.drain(grace_s, _FLUSH_S)
             await asyncio.wait({stopping}, timeout=_FLUSH_S)
             # Whoever watches health or asks reflection would stay for ever.
             await server.stop(None)

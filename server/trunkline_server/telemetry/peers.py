@@ -26,7 +26,8 @@ def peers_of(providers: Iterable[Provider]) -> dict[str, Peer]:
 
 
 def _peer_of(provider: Provider) -> Peer:
+    name = provider.kind.telemetry_name or provider.kind.name
     url = urlsplit(provider.base_url)
     if not url.hostname:
-        return Peer(provider.kind.name)
-    return Peer(provider.kind.name, url.hostname, url.port or _PORTS.get(url.scheme, 0))
+        return Peer(name)
+    return Peer(name, url.hostname, url.port or _PORTS.get(url.scheme, 0))

@@ -203,7 +203,7 @@ async def test_what_outlasts_the_grace_ends_with_a_typed_error(caplog: pytest.Lo
             await whole
         assert isinstance(from_rpc_error(caught.value), ShuttingDownError)
     assert gateway.endings == ["left", "left"]
-    assert "2 gRPC calls still ran after 0.05 s" in caplog.text
+    assert "2 calls still ran after 0.05 s" in caplog.text
 
 
 async def test_a_client_that_does_not_read_cannot_hold_a_shutdown(monkeypatch: pytest.MonkeyPatch) -> None:
