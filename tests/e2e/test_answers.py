@@ -1,6 +1,7 @@
 """Requests that are answered: by the OpenAI SDK and by gRPC, whole and streamed, from the provider asked for."""
 
 import asyncio
+import functools
 
 import openai
 import pytest
@@ -128,6 +129,25 @@ async def test_wishes_about_routing_are_kept() -> None:
         request.routing.targets.insert(0, "b/other")
         request.routing.no_fallback = True
         assert (await client.complete(request)).report.target == "b/other"
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_strict_by_header_refuses_what_a_target_would_lose_unless_the_body_says_otherwise(form: Form) -> None:
+    lossy = {"seed": 1, "verbosity": "low"}
+    async with (
+        running_upstream(answers(WORDS)) as up,
+        running_gateway(settings_for({"a": up.base_url}), form=form) as gateway,
+    ):
+        async with openai_client(gateway) as client:
+            ask = functools.partial(client.chat.completions.create, model="m", messages=HELLO, extra_body=lossy)
+            lenient = await ask()
+            notes = (lenient.model_extra or {})["trunkline"]["attempts"][0]["notes"]
+            assert [note["field"] for note in notes] == ["verbosity"]
+            with pytest.raises(openai.BadRequestError, match="verbosity"):
+                await ask(extra_headers={"x-trunkline-strict": "true"})
+            body = {**lossy, "trunkline": {"strict": False}}
+            await ask(extra_headers={"x-trunkline-strict": "true"}, extra_body=body)
+        assert len(up.calls) == 2
 
 
 async def test_fifty_at_once_get_their_own_answers() -> None:

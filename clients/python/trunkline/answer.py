@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 from trunkline.v1 import Choice, CompleteResponse, Event, Part, Role, StreamCompleteResponse
 
+_ASSISTANT = Role.ROLE_ASSISTANT
+
 
 class AnswerBuilder:
     """Takes the events of one answer in order and gives the CompleteResponse they amount to.
@@ -35,7 +37,7 @@ class AnswerBuilder:
             case "part_started" | "part_update" | "part_done":
                 known: Part = getattr(event, kind)
                 part = self._part(event.choice, event.part)
-                if known.WhichOneof("content") is not None:
+                if (self._pieces or self._media) and known.WhichOneof("content") is not None:
                     # What is merged may replace what came before, so that must be in its place.
                     self._flush(event.choice, event.part, part)
                 part.MergeFrom(known)
@@ -54,9 +56,12 @@ class AnswerBuilder:
                 finished, choice = event.choice_finished, self._choice(event.choice)
                 choice.finish_reason = finished.finish_reason
                 choice.native_finish_reason = finished.native_finish_reason
-                choice.stop_sequence = finished.stop_sequence
-                choice.finish_detail = finished.finish_detail
-                choice.message.provider_id = finished.message_provider_id
+                if finished.stop_sequence:
+                    choice.stop_sequence = finished.stop_sequence
+                if finished.finish_detail:
+                    choice.finish_detail = finished.finish_detail
+                if finished.message_provider_id:
+                    choice.message.provider_id = finished.message_provider_id
                 if finished.extensions:
                     choice.extensions.MergeFrom(finished.extensions)
             case "finished":
@@ -69,7 +74,8 @@ class AnswerBuilder:
         """The whole answer; call it once, after `finished`."""
         for choice, index in [*self._pieces, *self._media]:
             self._flush(choice, index, self._part(choice, index))
-        self._response.choices.extend(self._choices[i] for i in sorted(self._choices))
+        if list(self._choices) != sorted(self._choices):
+            self._response.choices.sort(key=lambda choice: choice.index)
         return self._response
 
     def _flush(self, choice: int, index: int, part: Part) -> None:
@@ -83,8 +89,9 @@ class AnswerBuilder:
     def _choice(self, index: int) -> Choice:
         choice = self._choices.get(index)
         if choice is None:
-            choice = self._choices[index] = Choice(index=index)
-            choice.message.role = Role.ROLE_ASSISTANT
+            # In its place from the start, since putting it there later would copy it.
+            choice = self._choices[index] = self._response.choices.add(index=index)
+            choice.message.role = _ASSISTANT
         return choice
 
     def _part(self, choice: int, index: int) -> Part:

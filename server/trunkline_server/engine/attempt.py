@@ -60,7 +60,7 @@ class Attempt:
         self._transport = transport
         self._timeouts = timeouts
         self._span_id = span_id
-        self._loop = asyncio.get_running_loop()
+        self._loop = run.watch.loop
         self._report = run.begin_attempt(target, span_id)
         self._decoder = dialect.decoder(target)
         self._exchange: Exchange | None = None

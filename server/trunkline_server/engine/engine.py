@@ -138,11 +138,12 @@ class Engine:
             self.admission.enter(size_bytes)
             admitted = True
             self._runs.add(run)
-            request = _folded(request)
+            request = _folded(request, context)
+            run.strict = request.HasField("routing") and request.routing.strict
             validate(request, self._limits)
-            run.strict = request.routing.strict
             plan = self._plan(request, principal)
-            run.record.report.route = plan.route
+            if plan.route:
+                run.record.report.route = plan.route
             for position, target in enumerate(plan.targets):
                 try:
                     with self._attempt(run, request, target) as attempt:
@@ -182,8 +183,9 @@ class Engine:
         timeout_s = self._timeouts.total_s
         if (remaining_s := context.remaining_s()) is not None:
             timeout_s = remaining_s
-        if request.routing.HasField("timeout_ms"):
-            timeout_s = min(timeout_s, request.routing.timeout_ms / 1000)
+        routing = request.routing if request.HasField("routing") else None
+        if routing is not None and routing.HasField("timeout_ms"):
+            timeout_s = min(timeout_s, routing.timeout_ms / 1000)
         trace = self._tracing.admit(context)
         record = RequestRecord(
             request_id=context.request_id if is_request_id(context.request_id) else new_request_id(),
@@ -193,16 +195,19 @@ class Engine:
             model=request.model[:256],
             client_address=context.client_address,
         )
-        if request.routing.tags:
-            record.tags.update(request.routing.tags)
+        run = Run(record, Watch(loop, loop.time() + timeout_s))
+        if routing is not None:
+            record.tags.update(routing.tags)
         if trace.sampled:
             record.report.trace_id = f"{trace.trace_id:032x}"
-        return Run(record, Watch(loop, loop.time() + timeout_s))
+        return run
 
     def _plan(self, request: CompleteRequest, principal: Principal) -> Plan:
         """The targets to try. Every name that the caller chose is one it must be allowed to use."""
         _may_use(principal, request.model)
         plan = self.catalog.plan(request.model)
+        if not request.HasField("routing"):
+            return plan
         routing = request.routing
         targets = list(plan.targets)
         if routing.targets:
@@ -217,7 +222,7 @@ class Engine:
     def _attempt(self, run: Run, request: CompleteRequest, target: Target) -> Attempt:
         kind = target.provider.kind
         timeouts = self._timeouts
-        if request.routing.HasField("first_token_timeout_ms"):
+        if request.HasField("routing") and request.routing.HasField("first_token_timeout_ms"):
             timeouts = timeouts.model_copy(update={"first_token_s": request.routing.first_token_timeout_ms / 1000})
         return Attempt(
             run,
@@ -236,14 +241,24 @@ class Engine:
         self._tracing.settled(run.record)
 
 
-def _folded(request: CompleteRequest) -> CompleteRequest:
-    """The request with `prompt` as its last message. The caller's own message is never changed."""
-    if not request.prompt:
+def _folded(request: CompleteRequest, context: CallContext) -> CompleteRequest:
+    """The request with `prompt` as its last message and what the context asks for where the message does not say.
+
+    The caller's own message is never changed.
+    """
+    if not request.prompt and context.strict is None and not context.priority and not context.idempotency_key:
         return request
     folded = CompleteRequest()
     folded.CopyFrom(request)
-    folded.messages.add(role=Role.ROLE_USER).parts.add(text=request.prompt)
-    folded.ClearField("prompt")
+    if request.prompt:
+        folded.messages.add(role=Role.ROLE_USER).parts.add(text=request.prompt)
+        folded.ClearField("prompt")
+    if context.strict is not None and not request.routing.HasField("strict"):
+        folded.routing.strict = context.strict
+    if context.priority and not request.routing.priority:
+        folded.routing.priority = context.priority
+    if context.idempotency_key and not request.idempotency_key:
+        folded.idempotency_key = context.idempotency_key
     return folded
 
 

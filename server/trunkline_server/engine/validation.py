@@ -46,6 +46,9 @@ ROUTING_RANGES: Ranges = {
     "first_token_timeout_ms": (1, 86_400_000),
 }
 
+_SPEAKERS = frozenset((Role.ROLE_SYSTEM, Role.ROLE_DEVELOPER, Role.ROLE_USER, Role.ROLE_ASSISTANT))
+_ROLES = _SPEAKERS | {Role.ROLE_TOOL}
+
 Violations = Iterator[tuple[str, str]]
 
 
@@ -70,7 +73,8 @@ def _violations(request: CompleteRequest, limits: Limits) -> Violations:
         yield "messages", f"holds {len(request.messages)} messages, more than the {limits.max_messages} allowed"
         return
     for index, message in enumerate(request.messages):
-        yield from _message(f"messages[{index}]", message)
+        if not _is_plain(message):
+            yield from _message(f"messages[{index}]", message)
     if request.tools:
         yield from _tools(request)
     yield from _ranges("", request, RANGES)
@@ -81,28 +85,31 @@ def _violations(request: CompleteRequest, limits: Limits) -> Violations:
         yield from _response_format(request)
     if request.HasField("routing"):
         yield from _routing(request)
-    if len(request.idempotency_key.encode()) > MAX_IDEMPOTENCY_KEY_BYTES:
+    if request.idempotency_key and len(request.idempotency_key.encode()) > MAX_IDEMPOTENCY_KEY_BYTES:
         yield "idempotency_key", f"is longer than {MAX_IDEMPOTENCY_KEY_BYTES} bytes"
     if len(request.metadata) > MAX_METADATA:
         yield "metadata", f"holds more than {MAX_METADATA} labels"
-    for key, text in request.extensions.items():
-        yield from _extension(f"extensions[{key}]", text)
+    if request.extensions:
+        for key, text in request.extensions.items():
+            yield from _extension(f"extensions[{key}]", text)
+
+
+def _is_plain(message: Message) -> bool:
+    """Nothing but text by somebody who may say it: nearly all there is, and nothing can be wrong with it."""
+    if message.role not in _SPEAKERS or not message.parts:
+        return False
+    return all(part.HasField("text") for part in message.parts)
 
 
 def _message(field: str, message: Message) -> Violations:
     role = message.role
-    if role not in Role.values() or role == Role.ROLE_UNSPECIFIED:
+    if role not in _ROLES:
         yield f"{field}.role", "is one of system, developer, user, assistant, tool"
         return
     if not message.parts and role != Role.ROLE_ASSISTANT:
         yield f"{field}.parts", "at least one part is required"
     for index, part in enumerate(message.parts):
-        kind = part.WhichOneof("content")
-        if kind == "text":  # nearly all there is
-            if role == Role.ROLE_TOOL:
-                yield f"{field}.parts[{index}]", "a message of role tool holds tool_result parts only"
-        else:
-            yield from _part(f"{field}.parts[{index}]", part, kind, role)
+        yield from _part(f"{field}.parts[{index}]", part, part.WhichOneof("content"), role)
 
 
 def _part(field: str, part: Part, kind: str | None, role: "Role.ValueType") -> Violations:

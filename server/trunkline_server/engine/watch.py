@@ -15,11 +15,11 @@ class Watch:
     timer is re-armed when it fires, not at each event: an event costs two assignments and a look at the clock.
     """
 
-    __slots__ = ("_armed_at", "_error", "_handle", "_interrupt", "_limit_at", "_limit_text", "_loop", "deadline")
+    __slots__ = ("_armed_at", "_error", "_handle", "_interrupt", "_limit_at", "_limit_text", "deadline", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, deadline: float) -> None:
         """`deadline` is on the loop's clock."""
-        self._loop = loop
+        self.loop = loop
         self.deadline = deadline
         self._handle: asyncio.TimerHandle | None = None
         self._armed_at = 0.0
@@ -64,7 +64,7 @@ class Watch:
         """Raises what the request was stopped with, if it was, or DeadlineError once the deadline has passed."""
         if self._error is not None:
             raise self._error
-        if self._loop.time() >= self.deadline:
+        if self.loop.time() >= self.deadline:
             raise _deadline_passed()
 
     def close(self) -> None:
@@ -78,11 +78,11 @@ class Watch:
         if self._handle is not None:
             self._handle.cancel()
         self._armed_at = min(when, self.deadline)
-        self._handle = self._loop.call_at(self._armed_at, self._fire)
+        self._handle = self.loop.call_at(self._armed_at, self._fire)
 
     def _fire(self) -> None:
         self._handle = None
-        now = self._loop.time()
+        now = self.loop.time()
         if now >= self.deadline:
             self.stop(_deadline_passed())
         elif self._limit_at and now >= self._limit_at:

@@ -18,7 +18,7 @@ class Principal:
 
     def may_use(self, model: str) -> bool:
         """Whether the model's name, as clients ask for it, is one of those allowed."""
-        return any(fnmatchcase(model, pattern) for pattern in self.models)
+        return "*" in self.models or any(fnmatchcase(model, pattern) for pattern in self.models)
 
 
 ANONYMOUS = Principal(key="anonymous")
