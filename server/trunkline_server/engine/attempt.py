@@ -149,7 +149,7 @@ class Attempt:
             async with scope:
                 run.watch.attach(partial(self._interrupt, scope, interrupted))
                 if wire.stream:
-                    run.watch.waiting(self._first_token_at, self._first_token_text())
+                    run.watch.waiting(self._first_token_at, "the first-token limit")
                 return await self._transport.open(self._target.provider, wire, self._call_headers())
         except TimeoutError:
             if not interrupted:
@@ -227,9 +227,9 @@ class Attempt:
             # With several choices, all that began may have finished before the next begins.
             watch.waiting(self._loop.time() + AFTER_FINISH_S, "the time for usage after the end")
         elif self._run.committed:
-            watch.waiting(self._loop.time() + self._timeouts.idle_s, f"the idle limit of {self._timeouts.idle_s:g} s")
+            watch.waiting(self._loop.time() + self._timeouts.idle_s, "the idle limit")
         else:
-            watch.waiting(self._first_token_at, self._first_token_text())
+            watch.waiting(self._first_token_at, "the first-token limit")
         try:
             return await self._read(exchange)
         except (ProviderSilentError, ProviderBadAnswerError):
@@ -238,9 +238,6 @@ class Attempt:
             return b""
         finally:
             watch.arrived()
-
-    def _first_token_text(self) -> str:
-        return f"the first-token limit of {self._timeouts.first_token_s:g} s"
 
     def _commit(self, batch: StreamCompleteResponse) -> bool:
         """Whether `batch` holds content; if so, it is marked as what the caller gets first."""
