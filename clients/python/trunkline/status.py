@@ -105,8 +105,7 @@ def from_rpc_error(error: grpc.RpcError) -> GatewayError:
     if (report := _value(metadata, REPORT_KEY)) is not None:
         with suppress(DecodeError):
             found.report = RoutingReport.FromString(report)
-    if isinstance(error, grpc.Call | grpc.aio.AioRpcError):
-        found.request_id = (_value(error.initial_metadata() or (), REQUEST_ID) or b"").decode()
+    found.request_id = (_value(metadata, REQUEST_ID) or b"").decode()
     return found
 
 

@@ -61,7 +61,9 @@ async def answer(
     try:
         try:
             caller = read_context(context, size_bytes=len(data))
-            await context.send_initial_metadata(((REQUEST_ID, caller.request_id),))
+            # In the trailers, because metadata of its own would cost a whole operation more; a stream's `started`
+            # event tells the id at once.
+            context.set_trailing_metadata(((REQUEST_ID, caller.request_id),))
             async with RunningCall(calls) as call:
                 return await work(caller, call)
         except GatewayError as error:
@@ -72,15 +74,16 @@ async def answer(
             failure = _defect(error, caller.request_id)
         if on_failure is not None:
             await on_failure(failure)
-        await abort(context, failure)
+        await abort(context, failure, caller.request_id)
     except grpc.aio.InternalError:
         # gRPC could not send: the client is gone, and gRPC is about to cancel this task.
         raise asyncio.CancelledError from None
 
 
-async def abort(context: Context, error: GatewayError) -> Never:
+async def abort(context: Context, error: GatewayError, request_id: str = "") -> Never:
     """Ends the RPC with the status of the error."""
-    await context.abort(status_code(error), status_message(error), trailers(error))
+    named = ((REQUEST_ID, request_id),) if request_id else ()
+    await context.abort(status_code(error), status_message(error), (*named, *trailers(error)))
 
 
 def read_context(context: Context, *, size_bytes: int = 0) -> CallContext:

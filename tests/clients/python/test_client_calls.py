@@ -49,7 +49,7 @@ class Wire:
         """The call as it stands on the wire: metadata, request, and the way to answer."""
         taken = self.channel.take_unary_stream if method.name.startswith("Stream") else self.channel.take_unary_unary
         metadata, request, rpc = taken(method)
-        rpc.send_initial_metadata((("x-request-id", "req_from_gateway"),))
+        rpc.send_initial_metadata(())
         return {name: value for name, value in metadata if not name.startswith("grpc.")}, request, rpc
 
 

@@ -83,9 +83,9 @@ async def test_a_request_id_is_kept_or_made_and_comes_back(given: str, kept: boo
         stub = CompletionServiceStub(channel)
         whole = stub.Complete(CompleteRequest(), metadata=metadata)
         stream = stub.StreamComplete(StreamCompleteRequest(request=CompleteRequest()), metadata=metadata)
-        returned = [(await call.initial_metadata())["x-request-id"] for call in (whole, stream)]
         await whole
         [_ async for _ in stream]
+        returned = [(await call.trailing_metadata())["x-request-id"] for call in (whole, stream)]
     assert sorted(map(str, returned)) == sorted(context.request_id for context in gateway.contexts)
     assert [is_request_id(str(found)) for found in returned] == [True, True]
     assert (returned == [given, given]) is kept
