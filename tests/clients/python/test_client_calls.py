@@ -12,6 +12,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from scripted_gateway import batches_of
 from trunkline import CallContext, Client, errors
 from trunkline.errors import BY_REASON, GatewayError
+from trunkline.metadata import REQUEST_ID
 from trunkline.status import status_code, status_message, trailers
 from trunkline.v1 import (
     CompleteRequest,
@@ -136,7 +137,8 @@ def test_every_failure_is_raised_as_its_class(wire: Wire, name: str, cls: type[G
     use = (lambda c: c.complete(REQUEST)) if name == "Complete" else (lambda c: c.stream(REQUEST).answer())
     answered = wire.begin(use)
     _, _, rpc = wire.take(COMPLETION.methods_by_name[name])
-    ending = (trailers(error), status_code(error), status_message(error))
+    told = ((REQUEST_ID, "req_from_gateway"), *trailers(error))
+    ending = (told, status_code(error), status_message(error))
     if name == "Complete":
         rpc.terminate(None, *ending)
     else:
