@@ -10,12 +10,14 @@ import network_guard
 
 # Variables that would change what the gateway or a client under test does.
 FOREIGN_VARIABLES = ("*_API_KEY", "*_PROXY", "*_proxy", "OLLAMA_*", "OPENAI_*", "OTEL_*", "TRUNKLINE_*")
+OWN_VARIABLES = {"TRUNKLINE_RECORDED"}  # where tests/recorded finds its data
 
 
 def pytest_configure() -> None:
     """Before anything is collected: modules of tests are watched, too."""
     network_guard.install()
-    for name in [name for name in os.environ if any(fnmatch.fnmatchcase(name, p) for p in FOREIGN_VARIABLES)]:
+    names = os.environ.keys() - OWN_VARIABLES
+    for name in [name for name in names if any(fnmatch.fnmatchcase(name, p) for p in FOREIGN_VARIABLES)]:
         del os.environ[name]
 
 

@@ -10,8 +10,10 @@ from trunkline.running import RunningCalls
 from trunkline_bridge.app_keys import BODIES, GATEWAY, RUNNING, SETTINGS
 from trunkline_bridge.body import BodyBudget
 from trunkline_bridge.boundary import answer_errors
+from trunkline_bridge.browsers import BrowserPolicy
 from trunkline_bridge.health import healthz, readyz
 from trunkline_bridge.openai.chat import create_chat_completion
+from trunkline_bridge.openai.completions import create_completion
 from trunkline_bridge.openai.models import list_models, retrieve_model
 from trunkline_bridge.settings import BridgeSettings
 
@@ -21,12 +23,16 @@ LAST_WORDS_S = 2.0
 
 def create_app(gateway: Gateway, settings: BridgeSettings) -> web.Application:
     """The REST surface in front of `gateway`, which it does not own. Serve it with `create_runner`."""
-    app = web.Application(middlewares=[answer_errors])
+    browsers = BrowserPolicy(settings)
+    app = web.Application(middlewares=[answer_errors, browsers.middleware()])
+    if browsers.lets_pages_in:
+        app.on_response_prepare.append(browsers.add_headers)
     app[GATEWAY] = gateway
     app[SETTINGS] = settings
     app[BODIES] = BodyBudget(settings.max_bytes_in_flight)
     app[RUNNING] = RunningCalls()
     app.router.add_post("/v1/chat/completions", create_chat_completion)
+    app.router.add_post("/v1/completions", create_completion)
     app.router.add_get("/v1/models", list_models)
     app.router.add_get("/v1/models/{id:.+}", retrieve_model)
     app.router.add_get("/healthz", healthz)

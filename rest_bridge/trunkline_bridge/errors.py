@@ -10,13 +10,16 @@ import orjson
 
 from trunkline.errors import GatewayError, InvalidRequestError
 from trunkline.v1 import ErrorReason, FieldViolation, RoutingReport
-from trunkline_bridge.report import trunkline_object
+from trunkline_bridge.report import report_headers, trunkline_object
 
 INVALID = "invalid_request_error"
 RATE_LIMIT = "rate_limit_error"
 QUOTA = "insufficient_quota"
 SERVER = "server_error"
 UNAVAILABLE = "service_unavailable_error"
+
+# Beyond this an SDK that tries again does harm: some sleep all the time, others come back at once.
+LONGEST_WAIT_MS = 120_000
 
 SERVER_FAULTS = frozenset((500, 502, 503, 504))
 CLIENT_FAULTS = frozenset((400, 404, 409, 413, 415, 422))
@@ -186,11 +189,13 @@ def answer(error: GatewayError, *, retry_after_s: float) -> ErrorAnswer:
     """How a failure is told. `retry_after_s` stands in where one that passes does not say when."""
     row = ROWS.get(error.reason) or BY_CODE.get(error.code, DEFECT)
     headers = dict(row.headers)
-    if not row.retry:
-        headers["x-should-retry"] = "false"
+    if error.report is not None:
+        headers.update(report_headers(error.report))
     retry_after_ms = error.retry_after_ms
     if retry_after_ms is None and row.comes_back:
         retry_after_ms = int(retry_after_s * 1000)
+    if not row.retry or (retry_after_ms or 0) > LONGEST_WAIT_MS:
+        headers["x-should-retry"] = "false"
     if retry_after_ms is not None:
         headers["retry-after"] = str(max(1, math.ceil(retry_after_ms / 1000)))
         headers["retry-after-ms"] = str(retry_after_ms)

@@ -2,10 +2,16 @@
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 from trunkline.v1 import Attempt, AttemptOutcome, Cost, CostSource, ErrorReason, NoteAction, RoutingReport
 
 Json = dict[str, Any]
+
+TARGET = "x-trunkline-target"
+ATTEMPTS = "x-trunkline-attempts"
+OVERHEAD = "x-trunkline-overhead-ms"
+NOTES = "x-trunkline-notes"
 
 MAX_NOTES_HEADER_BYTES = 2048
 
@@ -51,6 +57,16 @@ def trunkline_object(request_id: str, report: RoutingReport | None, cost: Cost |
     return found
 
 
+def report_headers(report: RoutingReport) -> dict[str, str]:
+    """What headers can say of a request that has ended."""
+    found = {ATTEMPTS: str(len(report.attempts)), OVERHEAD: f"{report.overhead_us / 1000:.3f}"}
+    if report.target:
+        found[TARGET] = header_text(report.target)
+    if notes := notes_header(report):
+        found[NOTES] = notes
+    return found
+
+
 def notes_header(report: RoutingReport) -> str:
     """The first translation notes of the attempt that answered as one JSON array in ASCII; empty: there are none."""
     found: list[str] = []
@@ -65,6 +81,11 @@ def notes_header(report: RoutingReport) -> str:
                 break
             found.append(text)
     return f"[{','.join(found)}]" if found else ""
+
+
+def header_text(name: str) -> str:
+    """A name as a header can carry it: as it is, or percent-encoded where it holds more than printable ASCII."""
+    return name if name.isascii() and name.isprintable() else quote(name)
 
 
 def reason_word(reason: int) -> str:

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 MIB = 1024 * 1024
 
+ANY = "*"
+"""Any origin, or any host."""
+
 # Beyond this the JSON parsers' own recursion limits would speak first, in words of their own.
 MOST_NESTING = 500
 
@@ -30,6 +33,13 @@ class BridgeSettings:
     """How long an idle connection is kept."""
     shutdown_timeout_s: float = 5.0
     """How long running handlers may take to end once the server stops; the gateway is drained before that."""
+    cors_origins: tuple[str, ...] = ()
+    """Origins, such as "https://app.example", whose pages may call; "*": those of any. Other pages are refused."""
+    allowed_hosts: tuple[str, ...] = (ANY,)
+    """Names that the bridge goes by; "*": any. IP addresses and names that nobody can register are always among them.
+
+    A gateway without keys needs them: a page could have a name of its own resolve to this machine.
+    """
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_nesting <= MOST_NESTING:

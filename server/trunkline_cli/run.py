@@ -16,10 +16,11 @@ from aiohttp import web
 from trunkline.channel import ChannelGateway, open_channel
 from trunkline.gateway import Gateway
 from trunkline_bridge.app import create_app, create_runner, drain_app
-from trunkline_bridge.settings import BridgeSettings
+from trunkline_bridge.settings import ANY, BridgeSettings
 from trunkline_cli.banner import banner, found_line
 from trunkline_cli.options import EXIT_STARTUP, RunOptions
 from trunkline_server.app import Core, open_core
+from trunkline_server.config.checks import is_loopback
 from trunkline_server.config.settings import Settings
 from trunkline_server.ledger.access_log import AccessLog
 from trunkline_server.ledger.line_writer import LineWriter
@@ -53,6 +54,19 @@ def run_bridge(core_address: str, settings: Settings, options: RunOptions) -> in
     return _run(settings, _bridge(core_address, settings))
 
 
+def bridge_settings(settings: Settings, *, keyless: bool) -> BridgeSettings:
+    """What the configuration says of the REST surface. `keyless`: whoever reaches it may call."""
+    rest, limits = settings.rest, settings.limits
+    return BridgeSettings(
+        max_request_bytes=limits.max_request_bytes,
+        max_bytes_in_flight=limits.max_bytes_in_flight,
+        max_messages=limits.max_messages,
+        retry_after_s=limits.retry_after_s,
+        cors_origins=rest.cors_origins,
+        allowed_hosts=rest.allowed_hosts or ((rest.host,) if keyless else (ANY,)),
+    )
+
+
 def _run(settings: Settings, main: Coroutine[Any, Any, None]) -> int:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -73,7 +87,8 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 async def _serve(settings: Settings, options: RunOptions) -> None:
     stopped = _stop_signal()
-    async with _core_process(settings) as core, _listening(core) as grpc, _rest(core.engine, settings) as rest:
+    surface = bridge_settings(settings, keyless=not settings.keys)
+    async with _core_process(settings) as core, _listening(core) as grpc, _rest(core.engine, settings, surface) as rest:
         async with _discovery(core, options, own_ports={grpc.port, rest.port}):
             _announce(banner(settings, rest_port=rest.port, grpc_port=grpc.port))
             await stopped.wait()
@@ -94,7 +109,9 @@ async def _bridge(core_address: str, settings: Settings) -> None:
     stopped = _stop_signal()
     channel = open_channel(core_address, max_message_bytes=settings.limits.max_request_bytes)
     gateway = ChannelGateway(channel, address=core_address)
-    async with _log_lines(settings), channel, _rest(gateway, settings) as rest:
+    # Whether there are keys is the core's business; what only this machine can reach is taken to have none.
+    surface = bridge_settings(settings, keyless=is_loopback(settings.rest.host))
+    async with _log_lines(settings), channel, _rest(gateway, settings, surface) as rest:
         _announce(banner(settings, rest_port=rest.port, core_address=core_address))
         await stopped.wait()
         await drain_app(rest.app, settings.timeouts.shutdown_grace_s)
@@ -158,16 +175,8 @@ class _Rest:
 
 
 @asynccontextmanager
-async def _rest(gateway: Gateway, settings: Settings) -> AsyncIterator[_Rest]:
-    app = create_app(
-        gateway,
-        BridgeSettings(
-            max_request_bytes=settings.limits.max_request_bytes,
-            max_bytes_in_flight=settings.limits.max_bytes_in_flight,
-            max_messages=settings.limits.max_messages,
-            retry_after_s=settings.limits.retry_after_s,
-        ),
-    )
+async def _rest(gateway: Gateway, settings: Settings, surface: BridgeSettings) -> AsyncIterator[_Rest]:
+    app = create_app(gateway, surface)
     runner = create_runner(app)
     await runner.setup()
     host, port = settings.rest.host, settings.rest.port

@@ -222,6 +222,14 @@ PARAMETERS: dict[str, tuple[dict[str, Any], CompleteRequest]] = {
         {"tool_choice": "required"},
         CompleteRequest(tool_choice=ToolChoice(mode=ToolChoiceMode.TOOL_CHOICE_MODE_REQUIRED)),
     ),
+    "tool_choice in Mistral's word": (
+        {"tool_choice": "any"},
+        CompleteRequest(tool_choice=ToolChoice(mode=ToolChoiceMode.TOOL_CHOICE_MODE_REQUIRED)),
+    ),
+    "tools as Mistral's client sends them": (
+        {"tools": [{"function": {"name": "f"}}]},
+        CompleteRequest(tools=[Tool(name="f")]),
+    ),
     "tool_choice function": (
         {"tool_choice": {"type": "function", "function": {"name": "f"}}},
         CompleteRequest(tool_choice=ToolChoice(mode=ToolChoiceMode.TOOL_CHOICE_MODE_REQUIRED, names=["f"])),

@@ -117,15 +117,22 @@ def test_however_events_are_batched_the_stream_says_the_same(data: st.DataObject
 
 
 def meaning(text: str) -> list[dict[str, Any]]:
-    """The chunks, with the report on a chunk of its own wherever it came."""
+    """The chunks, with the report, and log probabilities, on chunks of their own wherever they came."""
     assert text.endswith(DONE)
-    *chunks, last = chunks_of(text)
+    *chunks, last = (part for chunk in chunks_of(text) for part in without_logprobs(chunk))
     report = last.pop("trunkline")
     if last["choices"] and last["choices"][0]["finish_reason"] is None:
         assert last["choices"][0]["delta"] == {}
     else:
         chunks.append(last)
     return [*chunks, report]
+
+
+def without_logprobs(chunk: dict[str, Any]) -> list[dict[str, Any]]:
+    if not (chunk["choices"] and chunk["choices"][0]["logprobs"] and chunk["choices"][0]["delta"]):
+        return [chunk]
+    (entry,) = chunk["choices"]
+    return [chunk | {"choices": [entry | {"logprobs": None}]}, chunk | {"choices": [entry | {"delta": {}}]}]
 
 
 @given(st.data())
@@ -329,6 +336,36 @@ def test_what_has_no_chunk_is_named_at_the_end() -> None:
     )
     assert deltas_of(text) == []
     assert chunks_of(text)[-1]["trunkline"]["omitted"] == ["image", "server_tool_call"]
+
+
+@pytest.mark.parametrize(("name", "part"), [("content", Part(text="")), ("refusal", Part(refusal=""))])
+@pytest.mark.parametrize("include_usage", [False, True])
+def test_log_probabilities_stand_on_the_chunk_of_their_text(name: str, part: Part, include_usage: bool) -> None:
+    def spoken(word: str) -> list[Event]:
+        piece = Event(text=word) if name == "content" else Event(refusal=word)
+        return [piece, learned(Part(logprobs=[TokenLogprob(token=word, logprob=-0.5)]))]
+
+    made = encoder(include_usage=include_usage)
+    text = made.encode(batch(started(), begun(part), *spoken("a"), *spoken("b"))).decode()
+    entries = [chunk["choices"][0] for chunk in chunks_of(text)][1:]
+    assert [(entry["delta"], entry["logprobs"][name][0]["token"]) for entry in entries] == [
+        ({name: "a"}, "a"),
+        ({name: "b"}, "b"),
+    ]
+    assert all(("usage" in chunk) == include_usage for chunk in chunks_of(text))
+    late = made.encode(batch(*spoken("c")[1:])).decode()
+    assert [(e["delta"], e["logprobs"][name][0]["token"]) for c in chunks_of(late) for e in c["choices"]] == [({}, "c")]
+
+
+def test_log_probabilities_of_one_choice_do_not_land_on_another() -> None:
+    words = learned(Part(logprobs=[TokenLogprob(token="x")]))
+    text = encode([started(), begun(), begun(choice=1), said("a"), said("b", choice=1), words])
+    found = [chunk["choices"][0] for chunk in chunks_of(text)][2:]
+    assert [(entry["index"], entry["delta"], entry["logprobs"] is not None) for entry in found] == [
+        (0, {"content": "a"}, False),
+        (1, {"content": "b"}, False),
+        (0, {}, True),
+    ]
 
 
 def test_members_of_one_vendor_come_back_where_they_stood() -> None:

@@ -65,6 +65,11 @@ TOLD = [
         (429, "rate_limit_error", "rate_limit_exceeded", None),
         {"retry-after": "3", "retry-after-ms": "2001"},
     ),
+    (
+        ProviderThrottledError("x", retry_after_ms=120_001),
+        (429, "rate_limit_error", "rate_limit_exceeded", None),
+        {"retry-after": "121", "retry-after-ms": "120001", **NO_RETRY},
+    ),
     (ProviderThrottledError("x"), (429, "rate_limit_error", "rate_limit_exceeded", None), {}),
     (ProviderQuotaError("x"), (429, "insufficient_quota", "insufficient_quota", None), NO_RETRY),
     (BudgetSpentError("x"), (429, "insufficient_quota", "insufficient_quota", None), NO_RETRY),

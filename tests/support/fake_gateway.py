@@ -46,6 +46,8 @@ class FakeGateway:
     """Implements `trunkline.gateway.Gateway`. A whole answer is the fold of the script, as in the engine."""
 
     script: Sequence[Step] = ()
+    turns: Sequence[Sequence[Step]] = ()
+    """The script of the first completion, of the second, and so on; `script` is that of any beyond."""
     models: Sequence[Model] = ()
     page_size: int = 1000
     key: str = ""
@@ -76,7 +78,7 @@ class FakeGateway:
     async def complete(self, request: CompleteRequest, context: CallContext) -> CompleteResponse:
         self._enter("complete", request, context)
         answer = AnswerBuilder()
-        async with aclosing(self._play()) as batches:
+        async with aclosing(self._play(self._script())) as batches:
             async for found in batches:
                 answer.add(found)
         return answer.response()
@@ -85,7 +87,7 @@ class FakeGateway:
         self, request: CompleteRequest, context: CallContext
     ) -> AsyncGenerator[StreamCompleteResponse, None]:
         self._enter("stream", request, context)
-        async with aclosing(self._play()) as batches:
+        async with aclosing(self._play(self._script())) as batches:
             async for found in batches:
                 yield found
 
@@ -112,10 +114,14 @@ class FakeGateway:
         if self.key and context.credential.reveal() != self.key:
             raise BadKeyError("the key is missing or unknown")
 
-    async def _play(self) -> AsyncGenerator[StreamCompleteResponse, None]:
+    def _script(self) -> Sequence[Step]:
+        turn = sum(call.method in ("complete", "stream") for call in self.calls)
+        return self.turns[turn - 1] if turn <= len(self.turns) else self.script
+
+    async def _play(self, script: Sequence[Step]) -> AsyncGenerator[StreamCompleteResponse, None]:
         self.opened.set()
         try:
-            for step in self.script:
+            for step in script:
                 match step:
                     case StreamCompleteResponse():
                         yield step

@@ -49,6 +49,7 @@ class ChoiceState:
         "index",
         "kinds",
         "reasoning_head",
+        "refusal_head",
         "refused",
         "text_head",
     )
@@ -68,6 +69,7 @@ class ChoiceState:
         self.citations: list[tuple[int, Citation]] = []
         self._delta_head = head + b'{"index":%d,"delta":' % index
         self.text_head = self._delta_head + b'{"content":'
+        self.refusal_head = self._delta_head + b'{"refusal":'
         self.reasoning_head = self._delta_head + b'{"reasoning_content":'
         self._offsets: dict[int, int] = {}
         self._legacy: CallState | None = None

@@ -11,10 +11,12 @@ from trunkline_bridge.openai.chat_words import DIALECT, FINISH_WORDS, FINISHES
 
 Json = dict[str, Any]
 
-SHOWN_PARTS = frozenset(("text", "reasoning", "tool_call", "refusal", "audio"))
-"""Kinds of parts that OpenAI's message has a member for; others are named in `trunkline.omitted`."""
 CITATION = "citation"
-"""Named there for a source that is not on the web."""
+"""What a source is called that is not on the web."""
+WEB_CITATION = "url_citation"
+"""What a source on the web is called."""
+SHOWN_PARTS = frozenset(("text", "reasoning", "tool_call", "refusal", "audio", WEB_CITATION))
+"""What OpenAI's message has a member for; other kinds of parts and sources are named in `trunkline.omitted`."""
 
 STOP_TEXT = "stop_reason"
 """Where vLLM tells the stop text that was met; OpenAI has no place for it."""
@@ -45,9 +47,9 @@ _COMPLETION_DETAILS = {
 _COMPLETION_MODALITIES = {"audio_tokens": "audio", "text_tokens": "text"}
 
 
-def completion_id(request_id: str) -> str:
+def completion_id(request_id: str, prefix: str) -> str:
     """OpenAI's id of an answer, made of the request's, so that either leads to the logs."""
-    return f"chatcmpl-{request_id.removeprefix('req_')}"
+    return prefix + request_id.removeprefix("req_")
 
 
 def finish_word(reason: "FinishReason.ValueType", native: str) -> str:
@@ -111,7 +113,7 @@ def annotation(citation: Citation, offset: int, length: int) -> Json:
         "start_index": offset + (0 if whole else citation.start),
         "end_index": offset + (length if whole else citation.end),
     }
-    return {"type": "url_citation", "url_citation": source}
+    return {"type": WEB_CITATION, WEB_CITATION: source}
 
 
 def merge_extensions(found: Json, extensions: Mapping[str, str]) -> None:

@@ -7,6 +7,7 @@ from trunkline_bridge.openai.chat_objects import (
     CITATION,
     SHOWN_PARTS,
     STOP_TEXT,
+    WEB_CITATION,
     Json,
     annotation,
     base64_text,
@@ -24,12 +25,20 @@ from trunkline_bridge.report import trunkline_object
 
 def chat_completion(answer: CompleteResponse, *, functions: bool = False) -> Json:
     """`functions`: calls are told in the form of the deprecated functions API."""
+    choices = [_choice(choice, functions=functions) for choice in answer.choices]
+    return answer_object(answer, choices, name="chat.completion", id_prefix="chatcmpl-", shown=SHOWN_PARTS)
+
+
+def answer_object(
+    answer: CompleteResponse, choices: list[Json], *, name: str, id_prefix: str, shown: frozenset[str]
+) -> Json:
+    """The object around the choices. `shown` are the kinds of parts that they tell; others are named in the report."""
     found: Json = {
-        "id": completion_id(answer.id),
-        "object": "chat.completion",
+        "id": completion_id(answer.id, id_prefix),
+        "object": name,
         "created": answer.created_at_ms // 1000,
         "model": answer.model,
-        "choices": [_choice(choice, functions=functions) for choice in answer.choices],
+        "choices": choices,
         "usage": usage_object(answer.usage) if answer.HasField("usage") else None,
     }
     if answer.service_tier:
@@ -42,20 +51,20 @@ def chat_completion(answer: CompleteResponse, *, functions: bool = False) -> Jso
     )
     if answer.provider_response_id:
         report["provider_response_id"] = answer.provider_response_id
-    if unsaid := omitted(part for choice in answer.choices for part in choice.message.parts):
+    if unsaid := omitted((part for choice in answer.choices for part in choice.message.parts), shown):
         report["omitted"] = unsaid
     found["trunkline"] = report
     merge_extensions(found, answer.extensions)
     return found
 
 
-def omitted(parts: Iterable[Part]) -> list[str]:
-    """What OpenAI's message cannot hold: kinds of parts, and sources that are not on the web."""
+def omitted(parts: Iterable[Part], shown: frozenset[str]) -> list[str]:
+    """What an object has no member for: kinds of parts and of sources."""
     found: set[str] = set()
     for part in parts:
         found.add(part.WhichOneof("content") or "unknown")
-        found.update(CITATION for citation in part.citations if not citation.url)
-    return sorted(found - SHOWN_PARTS)
+        found.update(WEB_CITATION if citation.url else CITATION for citation in part.citations)
+    return sorted(found - shown)
 
 
 def reasoning_text(reasoning: Reasoning) -> str:

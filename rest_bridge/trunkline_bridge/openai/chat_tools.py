@@ -27,7 +27,7 @@ def add_tools(request: CompleteRequest, value: object) -> None:
     for index, raw in enumerate(items(value, "tools")):
         param = f"tools[{index}]"
         found = members(raw, param)
-        kind = filled_text(required(found, "type", param), f"{param}.type")
+        kind = _kind(found, param)
         tool = request.tools.add()
         if (breakpoint_ := found.get("prompt_cache_breakpoint")) is not None:
             tool.cache_ttl_s = cache_ttl_s(breakpoint_, f"{param}.prompt_cache_breakpoint")
@@ -46,7 +46,7 @@ def set_tool_choice(request: CompleteRequest, value: object) -> None:
     """Sets what `tool_choice` says in any of its forms."""
     choice = request.tool_choice
     if isinstance(value, str):
-        choice.mode = word(value, "tool_choice", CHOICE_MODES)
+        choice.mode = word(_MISTRAL_CHOICES.get(value, value), "tool_choice", CHOICE_MODES)
         return
     if not isinstance(value, dict):
         raise wrong_type("tool_choice", "one of a string or an object", value)
@@ -84,6 +84,13 @@ def set_function_call(request: CompleteRequest, value: object) -> None:
         raise wrong_type("function_call", "one of a string or an object", value)
     choice.mode = ToolChoiceMode.TOOL_CHOICE_MODE_REQUIRED
     choice.names.append(filled_text(required(value, "name", "function_call"), "function_call.name"))
+
+
+def _kind(found: Json, param: str) -> str:
+    """What sort of tool it is. Mistral's client says so only of others than functions."""
+    if found.get("type") is None and found.get("function") is not None:
+        return "function"
+    return filled_text(required(found, "type", param), f"{param}.type")
 
 
 def _function(tool: Tool, found: Json, param: str) -> Json:
@@ -136,6 +143,7 @@ def _named(found: Mapping[str, Any], kind: str, param: str) -> str:
     return filled_text(required(inner, "name", f"{param}.{kind}"), f"{param}.{kind}.name")
 
 
+_MISTRAL_CHOICES: Final = {"any": "required"}
 _FUNCTION: Final = frozenset(("name", "description", "parameters", "strict"))
 _SYNTAXES: Final = {"lark": "lark", "regex": "regex"}
 _FUNCTION_CALLS: Final = {

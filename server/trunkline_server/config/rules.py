@@ -71,6 +71,16 @@ def check_host(value: str) -> str:
     return value
 
 
+def check_origin(value: str) -> str:
+    """An origin as browsers name it, or "*"."""
+    if value == "*":
+        return value
+    scheme, _, authority = value.partition("://")
+    if not scheme or not authority or not _VISIBLE_ASCII.fullmatch(value) or set(authority) & set("/?#@"):
+        raise _broken('must be an origin such as "https://app.example" without a path, or "*"')
+    return value.lower()
+
+
 def normalize_url(value: str) -> str:
     """An http or https URL that a path can be appended to, without the slash at its end; empty stays empty."""
     if not value:

@@ -18,6 +18,7 @@ from trunkline_server.config.rules import (
     check_header,
     check_header_name,
     check_host,
+    check_origin,
     check_secret,
     check_text,
     normalize_url,
@@ -41,6 +42,8 @@ Label = Annotated[str, Field(max_length=256), AfterValidator(check_text)]
 HeaderName = Annotated[str, AfterValidator(check_header_name)]
 HeaderValue = Annotated[str, AfterValidator(check_header)]
 Url = Annotated[str, AfterValidator(normalize_url)]
+Host = Annotated[str, AfterValidator(check_host)]
+Origin = Annotated[str, AfterValidator(check_origin)]
 
 
 class _Settings(BaseModel):
@@ -59,7 +62,7 @@ class _Settings(BaseModel):
 class Listen(_Settings):
     """Where a surface listens."""
 
-    host: Annotated[str, AfterValidator(check_host)] = "127.0.0.1"
+    host: Host = "127.0.0.1"
     """Address to bind. Anything but loopback needs keys, or allow_unauthenticated."""
     port: Port
     """Port to bind; 0 picks a free one."""
@@ -70,6 +73,10 @@ class RestSettings(Listen):
 
     port: Port = 4000
     """Port to bind; 0 picks a free one."""
+    cors_origins: tuple[Origin, ...] = ()
+    """Origins, such as "https://app.example", whose pages may call from a browser; "*" for any. Others are refused."""
+    allowed_hosts: tuple[Host, ...] = ()
+    """Host names it goes by; "*" for any. Empty: any where there are keys, else only private names and addresses."""
 
 
 class GrpcSettings(Listen):

@@ -7,6 +7,7 @@ from trunkline.secret import Secret
 from trunkline_server.config.environment import from_environment
 from trunkline_server.config.errors import ConfigError
 from trunkline_server.config.settings import ProviderSettings, RestSettings, Settings
+from trunkline_server.providers.kinds import KINDS as PROVIDER_TABLE
 
 UNSAFE = "only a loopback address may be served without keys: add keys, or set allow_unauthenticated"
 
@@ -22,6 +23,15 @@ def test_every_usual_key_makes_a_provider() -> None:
     assert from_environment(environment, kinds).providers == {
         "openai": ProviderSettings(kind="openai", api_key=Secret("sk-1")),
         "other": ProviderSettings(kind="other", api_key=Secret("sk-2")),
+    }
+
+
+def test_every_vendor_of_the_table_is_picked_up_by_its_variable() -> None:
+    variables = {name: row.api_key_env for name, row in PROVIDER_TABLE.items() if row.api_key_env}
+    assert {"groq", "mistral", "openrouter", "xai"} <= variables.keys()
+    found = from_environment({variable: f"key-of-{name}" for name, variable in variables.items()}, PROVIDER_TABLE)
+    assert found.providers == {
+        name: ProviderSettings(kind=name, api_key=Secret(f"key-of-{name}")) for name in variables
     }
 
 

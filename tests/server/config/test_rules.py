@@ -10,6 +10,7 @@ from trunkline_server.config.rules import (
     check_header,
     check_header_name,
     check_host,
+    check_origin,
     check_secret,
     check_text,
     normalize_url,
@@ -79,6 +80,24 @@ def test_loopback_is_recognized(host: str) -> None:
 )
 def test_nothing_else_is_loopback(host: str) -> None:
     assert not is_loopback(host)
+
+
+@pytest.mark.parametrize("origin", ["*", "https://app.example", "http://localhost:5173", "chrome-extension://abc"])
+def test_origins_are_what_browsers_send(origin: str) -> None:
+    assert check_origin(origin) == origin
+
+
+def test_origins_are_in_small_letters() -> None:
+    assert check_origin("HTTPS://App.Example") == "https://app.example"
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["", "null", "app.example", "https://", "https://app.example/", "https://*.example/x", "https://u@h", "a b://c"],
+)
+def test_other_origins_are_refused(origin: str) -> None:
+    with pytest.raises(PydanticCustomError):
+        check_origin(origin)
 
 
 def test_secrets_are_wrapped() -> None:

@@ -1,0 +1,91 @@
+"""How an answer gets from the gateway to the client, whole or as a stream, whatever its objects look like."""
+
+import time
+from collections.abc import Callable
+from contextlib import aclosing, suppress
+from typing import Protocol
+
+from aiohttp import web
+
+from trunkline.context import CallContext
+from trunkline.errors import GatewayError, ProviderBadAnswerError
+from trunkline.running import RunningCall
+from trunkline.v1 import CompleteRequest, CompleteResponse, StreamCompleteResponse
+from trunkline_bridge.app_keys import BODIES, GATEWAY, RUNNING, SETTINGS
+from trunkline_bridge.body import read_body
+from trunkline_bridge.boundary import JSON_TYPE, told
+from trunkline_bridge.context import CALL_ID, call_context
+from trunkline_bridge.json_text import dump, read_object
+from trunkline_bridge.openai.chat_request import ChatAsk
+from trunkline_bridge.openai.fields import Json
+from trunkline_bridge.report import TARGET, header_text, report_headers
+from trunkline_bridge.settings import BridgeSettings
+from trunkline_bridge.sse import ClientLeftError, EventStream
+
+ReadAsk = Callable[[Json, BridgeSettings], ChatAsk]
+WholeAnswer = Callable[[CompleteResponse, ChatAsk], Json]
+
+
+class StreamEncoder(Protocol):
+    """Turns one answer's batches into bytes, see `AnswerEncoder`."""
+
+    failure: GatewayError | None
+    finished: bool
+    target: str
+
+    def encode(self, batch: StreamCompleteResponse) -> bytes:
+        """What to send for a batch."""
+        ...
+
+
+StreamedAnswer = Callable[[CallContext, ChatAsk], StreamEncoder]
+
+
+async def deliver(
+    request: web.Request, read_ask: ReadAsk, whole: WholeAnswer, streamed: StreamedAnswer
+) -> web.StreamResponse:
+    """Reads what is asked for and answers it whole or as a stream, as the body says."""
+    arrived = time.monotonic()
+    settings = request.app[SETTINGS]
+    with request.app[BODIES].lease() as lease:
+        body = await read_body(request, lease, settings)
+        context = call_context(request, arrived=arrived, size_bytes=len(body))
+        ask = read_ask(read_object(body, max_nesting=settings.max_nesting), settings)
+        del body
+        if ask.stream:
+            return await _stream(request, ask.request, context, streamed(context, ask))
+        async with RunningCall(request.app[RUNNING]):
+            answer = await request.app[GATEWAY].complete(ask.request, context)
+        headers = report_headers(answer.report) if answer.HasField("report") else None
+        return web.Response(body=dump(whole(answer, ask)), content_type=JSON_TYPE, headers=headers)
+
+
+async def _stream(
+    request: web.Request, asked: CompleteRequest, context: CallContext, encoder: StreamEncoder
+) -> web.StreamResponse:
+    """Until the first bytes of the answer are there a failure is an HTTP error; afterwards it ends the stream."""
+    stall_s = request.app[SETTINGS].write_stall_s
+    with EventStream(request, call_id=request[CALL_ID], stall_s=stall_s) as out:
+        try:
+            async with (
+                RunningCall(request.app[RUNNING]),
+                aclosing(request.app[GATEWAY].stream(asked, context)) as batches,
+            ):
+                async for batch in batches:
+                    if data := encoder.encode(batch):
+                        if encoder.target and not out.started:
+                            out.response.headers[TARGET] = header_text(encoder.target)
+                        await out.write(data)
+            if not encoder.finished:
+                raise encoder.failure or ProviderBadAnswerError("The answer broke off before its end.")
+        except ClientLeftError:
+            pass
+        except Exception as error:
+            if not out.started:
+                raise
+            found = told(error, request)
+            if not encoder.finished:
+                # No [DONE] follows: what was sent must not be taken for an answer.
+                with suppress(ClientLeftError):
+                    await out.write(b"data: " + found.body(request[CALL_ID]) + b"\n\n")
+        return out.response
