@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from trunkline.errors import GatewayError, ShuttingDownError
+from trunkline.interruptible import Interruptible
 
 log = logging.getLogger(__name__)
 
@@ -63,36 +64,25 @@ class RunningCalls:
 
 
 class RunningCall:
-    """One call being answered: an async context that anybody may end with an error, which its exit then raises.
+    """One call being answered: a context that anybody may end with an error, which leaving it then raises."""
 
-    Ending cancels what is awaited inside, as the client's own cancel does; the two don't get in each other's way.
-    """
-
-    __slots__ = ("_calls", "_error", "_timeout")
+    __slots__ = ("_calls", "_stretch")
 
     def __init__(self, calls: RunningCalls) -> None:
         self._calls = calls
-        self._error: GatewayError | None = None
-        self._timeout = asyncio.timeout(None)
+        self._stretch = Interruptible()
 
     def end(self, error: GatewayError) -> None:
         """The first error counts."""
-        if self._error is None:
-            self._error = error
-            self._timeout.reschedule(asyncio.get_running_loop().time())
+        self._stretch.interrupt(error)
 
-    async def __aenter__(self) -> Self:
+    def __enter__(self) -> Self:
         self._calls.add(self)
-        await self._timeout.__aenter__()
+        self._stretch.__enter__()
         return self
 
-    async def __aexit__(
+    def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._calls.remove(self)
-        try:
-            await self._timeout.__aexit__(kind, error, traceback)
-        except TimeoutError:
-            if self._error is None:
-                raise
-            raise self._error from None
+        self._stretch.__exit__(kind, error, traceback)

@@ -1,13 +1,12 @@
 """One call to one target: the only place where a dialect meets the transport."""
 
-import asyncio
 import time
 from collections.abc import Mapping
-from functools import partial
 from types import TracebackType
 from typing import Self
 
 from trunkline.errors import DeadlineError, GatewayError, ProviderBadAnswerError, ProviderSilentError
+from trunkline.interruptible import Interruptible
 from trunkline.v1 import AttemptOutcome, CompleteRequest, NoteAction, StreamCompleteResponse
 from trunkline_server.config.settings import Timeouts
 from trunkline_server.dialects.dialect import Dialect, Ending, MalformedFrameError
@@ -100,7 +99,7 @@ class Attempt:
             self._report.notes.extend(wire.notes)
         self._exchange = exchange = await self._send(wire)
         self._report.http_status = exchange.status
-        self._report.provider_request_id = exchange.headers.get("x-request-id", "")
+        self._report.provider_request_id = self._target.provider.kind.request_id(exchange.headers)
         self._run.watch.attach(exchange.fail)
         if exchange.status // 100 != 2:
             await self._raise_refusal(exchange)
@@ -143,25 +142,15 @@ class Attempt:
         run = self._run
         began = time.monotonic_ns()
         self._first_token_at = self._loop.time() + self._timeouts.first_token_s
-        interrupted: list[GatewayError] = []
-        scope = asyncio.timeout(None)
         try:
-            async with scope:
-                run.watch.attach(partial(self._interrupt, scope, interrupted))
+            with Interruptible() as sending:
+                run.watch.attach(sending.interrupt)
                 if wire.stream:
                     run.watch.waiting(self._first_token_at, "the first-token limit")
                 return await self._transport.open(self._target.provider, wire, self._call_headers())
-        except TimeoutError:
-            if not interrupted:
-                raise
-            raise interrupted[0] from None
         finally:
             run.watch.detach()
             run.provider_wait_ns += time.monotonic_ns() - began
-
-    def _interrupt(self, scope: asyncio.Timeout, interrupted: list[GatewayError], error: GatewayError) -> None:
-        interrupted.append(error)
-        scope.reschedule(self._loop.time())
 
     def _call_headers(self) -> Mapping[str, str]:
         if not self._target.provider.send_trace_context:

@@ -90,6 +90,8 @@ class Run:
         if finished.HasField("usage"):
             attempt.usage.CopyFrom(finished.usage)
             record.usage = finished.usage
+        if finished.HasField("cost"):
+            attempt.cost.CopyFrom(finished.cost)
         record.finish_reasons.extend(finish_words(ending.finish_reasons))
         attempt.outcome = AttemptOutcome.ATTEMPT_OUTCOME_ANSWERED
         attempt.duration_us = self.elapsed_us() - attempt.start_us

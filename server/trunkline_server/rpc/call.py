@@ -64,7 +64,7 @@ async def answer(
             # In the trailers, because metadata of its own would cost a whole operation more; a stream's `started`
             # event tells the id at once.
             context.set_trailing_metadata(((REQUEST_ID, caller.request_id),))
-            async with RunningCall(calls) as call:
+            with RunningCall(calls) as call:
                 return await work(caller, call)
         except GatewayError as error:
             failure = error

@@ -19,20 +19,24 @@ MAX_GREETING_BYTES: Final = 4096
 
 # A port says little (everything listens on 8000 and 8080), so an engine is taken for what it calls itself.
 # vLLM: vllm/entrypoints/openai; llama.cpp: tools/server; Ollama: openai/openai.go, where models without a namespace
-# belong to the "library"; LM Studio: https://lmstudio.ai/docs/developer/openai-compat
+# belong to the "library"; LM Studio: https://lmstudio.ai/docs/developer/openai-compat;
+# in SGLang it is the default of ModelCard (python/sglang/srt/entrypoints/openai/protocol.py).
 _KIND_BY_OWNER: Final[Mapping[str, str]] = {
     "library": "ollama",
     "llamacpp": "llamacpp",
     "organization_owner": "lmstudio",
+    "sglang": "sglang",
     "vllm": "vllm",
 }
 _KIND_BY_SERVER: Final[Mapping[str, str]] = {"llama.cpp": "llamacpp"}
 
 # For engines that have no model yet, or only models of other owners: a path and the member that its answer has.
-# https://docs.ollama.com/api/version and https://github.com/lmstudio-ai/lms (src/createClient.ts)
+# https://docs.ollama.com/api/version, https://github.com/lmstudio-ai/lms (src/createClient.ts) and
+# https://huggingface.github.io/text-generation-inference, which has no usual port but is often mapped to 8080.
 _GREETINGS: Final[Mapping[str, tuple[str, str]]] = {
     "ollama": ("/api/version", "version"),
     "lmstudio": ("/lmstudio-greeting", "lmstudio"),
+    "tgi": ("/info", "max_total_tokens"),
 }
 
 

@@ -12,7 +12,7 @@ async def test_ending_raises_the_first_error_given() -> None:
     calls = RunningCalls()
 
     async def run() -> None:
-        async with RunningCall(calls) as call:
+        with RunningCall(calls) as call:
             call.end(ShuttingDownError("first"))
             call.end(DeadlineError("second"))
             await asyncio.Event().wait()
@@ -28,7 +28,7 @@ async def test_ending_all_ends_each() -> None:
     calls = RunningCalls()
 
     async def run() -> None:
-        async with RunningCall(calls):
+        with RunningCall(calls):
             await asyncio.Event().wait()
 
     tasks = [asyncio.create_task(run()) for _ in range(3)]
@@ -45,7 +45,7 @@ async def test_the_callers_cancel_stays_a_cancel() -> None:
     calls = RunningCalls()
 
     async def run() -> None:
-        async with RunningCall(calls):
+        with RunningCall(calls):
             await asyncio.Event().wait()
 
     task = asyncio.create_task(run())
@@ -57,6 +57,5 @@ async def test_the_callers_cancel_stays_a_cancel() -> None:
 
 
 async def test_a_timeout_of_the_work_itself_passes_through() -> None:
-    with pytest.raises(TimeoutError, match="a socket's"):
-        async with RunningCall(RunningCalls()):
-            raise TimeoutError("a socket's")
+    with pytest.raises(TimeoutError, match="a socket's"), RunningCall(RunningCalls()):
+        raise TimeoutError("a socket's")

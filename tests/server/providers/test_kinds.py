@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from trunkline_server.providers.chat_quirks import ALL_EFFORTS, OPENAI_MEMBERS, STRANGER
+from trunkline_server.providers.chat_quirks import ALL_EFFORTS, OPENAI_MEMBERS, STRANGER, USER
 from trunkline_server.providers.kinds import KINDS
 
 # What engines and copies of the wire have not; sent to one of them, it would be refused or ignored in silence.
@@ -20,7 +20,7 @@ PLATFORM_ONLY = {
 }
 # Members beside OpenAI's own that the dialect can set.
 ENGINE_MEMBERS = {"include_reasoning", "min_p", "repetition_penalty", "thinking_token_budget", "top_k"}
-USUAL_PORTS = {"vllm": 8000, "ollama": 11434, "llamacpp": 8080, "lmstudio": 1234}
+USUAL_PORTS = {"vllm": 8000, "sglang": 30000, "ollama": 11434, "llamacpp": 8080, "lmstudio": 1234}
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
 
@@ -58,7 +58,7 @@ def test_only_members_that_the_dialect_knows_are_named(kind: str) -> None:
     assert quirks.spellings.keys() <= OPENAI_MEMBERS | ENGINE_MEMBERS
     assert quirks.inputs <= {"image", "audio", "file", "video"}
     assert quirks.image_details <= {"auto", "low", "high", "original"}
-    assert quirks.reasoning_member in {"", "reasoning", "reasoning_content"}
+    assert quirks.reasoning_member in {"", "reasoning", "reasoning_content", "content"}
 
 
 @every_kind
@@ -74,7 +74,7 @@ def test_a_stranger_is_not_trusted_with_what_only_openai_has() -> None:
     assert STRANGER.spellings == {"max_completion_tokens": "max_tokens"}
 
 
-@pytest.mark.parametrize("kind", sorted(USUAL_PORTS.keys() | {"openai_compatible"}))
+@pytest.mark.parametrize("kind", sorted(USUAL_PORTS.keys() | {"openai_compatible", "tgi"}))
 def test_engines_are_not_sent_what_only_openai_has(kind: str) -> None:
     assert not KINDS[kind].chat.members & PLATFORM_ONLY
 
@@ -87,6 +87,69 @@ def test_openai_itself_is_known() -> None:
         "openai",
     )
     assert openai.chat.spellings == {}
+
+
+# https://github.com/open-telemetry/semantic-conventions-genai lists these; others go by the name of their kind.
+WELL_KNOWN = {
+    "cohere": "cohere",
+    "deepseek": "deepseek",
+    "groq": "groq",
+    "mistral": "mistral_ai",
+    "moonshot": "moonshot_ai",
+    "openai": "openai",
+    "perplexity": "perplexity",
+    "xai": "x_ai",
+}
+
+
+def test_telemetry_uses_the_names_of_the_conventions() -> None:
+    assert {kind: row.telemetry_name for kind, row in KINDS.items() if row.telemetry_name} == WELL_KNOWN
+
+
+def test_no_two_kinds_share_an_address_or_a_credential() -> None:
+    for values in ([row.base_url for row in KINDS.values()], [row.api_key_env for row in KINDS.values()]):
+        given = [value for value in values if value]
+        assert len(set(given)) == len(given)
+
+
+@every_kind
+def test_a_credential_goes_to_an_address_of_the_vendors_own(kind: str) -> None:
+    row = KINDS[kind]
+    assert not row.api_key_env or urlsplit(row.base_url).scheme == "https"
+
+
+@every_kind
+def test_headers_are_named_in_lower_case(kind: str) -> None:
+    row = KINDS[kind]
+    names = [*row.request_id_headers, *(name for limit in row.limit_headers for name in limit)]
+    assert row.request_id_headers
+    assert names == [name.lower() for name in names]
+
+
+@every_kind
+def test_quirks_do_not_contradict_each_other(kind: str) -> None:
+    quirks = KINDS[kind].chat
+    assert not (quirks.reasoning_details and not quirks.reasoning_member)
+    assert not (quirks.reasoning_with_calls and quirks.reasoning_member not in {"reasoning", "reasoning_content"})
+    assert not (quirks.service_tiers and "service_tier" not in quirks.members)
+    assert not (quirks.document_urls and "file" not in quirks.inputs)
+    assert quirks.json_object or quirks.json_schema
+    assert quirks.spellings.keys() <= quirks.members | {"max_completion_tokens"} | USER.keys()
+
+
+@pytest.mark.parametrize(
+    ("kind", "headers", "request_id"),
+    [
+        ("openai", {"x-request-id": "a"}, "a"),
+        ("openai", {}, ""),
+        ("mistral", {"mistral-correlation-id": "m", "x-request-id": "a"}, "m"),
+        ("mistral", {"mistral-correlation-id": "", "x-request-id": "a"}, "a"),
+        ("deepseek", {"x-ds-trace-id": "d"}, "d"),
+        ("openai", {"x-ds-trace-id": "d"}, ""),
+    ],
+)
+def test_a_provider_names_a_request_in_its_own_header(kind: str, headers: dict[str, str], request_id: str) -> None:
+    assert KINDS[kind].request_id(headers) == request_id
 
 
 def test_a_compatible_provider_must_be_given_an_address() -> None:

@@ -37,6 +37,8 @@ def kinds_at(**servers: ModelServer) -> list[ProviderKind]:
 # An engine on vLLM's usual port: what it answers, and what it is taken for.
 ENGINES: Mapping[str, tuple[Mapping[str, object], Mapping[str, str], str]] = {
     "vllm": ({"/v1/models": listing("m", owner="vllm")}, {}, "vllm"),
+    "sglang": ({"/v1/models": listing("m", owner="sglang")}, {}, "sglang"),
+    "tgi by its greeting": ({"/v1/models": listing("m", owner="m"), "/info": {"max_total_tokens": 4096}}, {}, "tgi"),
     "llama.cpp by its models": ({"/v1/models": listing("m", owner="llamacpp")}, {}, "llamacpp"),
     "llama.cpp by its header": ({"/v1/models": listing("m")}, {"Server": "llama.cpp"}, "llamacpp"),
     "ollama by its models": ({"/v1/models": listing("m", owner="library")}, {}, "ollama"),
@@ -81,7 +83,13 @@ async def test_engines_without_models_are_known_by_their_greeting(session: aioht
 
 
 async def test_all_engines_are_found_at_once(session: aiohttp.ClientSession) -> None:
-    owners = {"vllm": "vllm", "ollama": "library", "llamacpp": "llamacpp", "lmstudio": "organization_owner"}
+    owners = {
+        "vllm": "vllm",
+        "sglang": "sglang",
+        "ollama": "library",
+        "llamacpp": "llamacpp",
+        "lmstudio": "organization_owner",
+    }
     arrived, all_there = [], asyncio.Event()
 
     def together(owner: str) -> object:
@@ -148,4 +156,4 @@ async def test_nothing_there_is_nothing_found(session: aiohttp.ClientSession) ->
 
 
 def test_the_table_has_a_local_row_for_every_engine_that_can_be_told() -> None:
-    assert {kind.name for kind in KINDS.values() if kind.local} == {"vllm", "ollama", "llamacpp", "lmstudio"}
+    assert {kind.name for kind in KINDS.values() if kind.local} == {"vllm", "sglang", "ollama", "llamacpp", "lmstudio"}

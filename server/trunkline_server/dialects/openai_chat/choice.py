@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from trunkline.v1 import FinishReason, Part, ProviderState
+from trunkline.v1 import FinishReason, Part, ProviderState, StateKind
 from trunkline_server.dialects.dialect import EventSink, MalformedFrameError
 from trunkline_server.dialects.json_values import Json, json_text, object_in, objects_in, text_in
 from trunkline_server.dialects.openai_chat.annotations import fill_citation, fill_logprobs
@@ -12,6 +12,8 @@ from trunkline_server.dialects.openai_chat.calls import CALL_MEMBERS, Call, Call
 from trunkline_server.dialects.openai_chat.extras import PADDING, keep_others
 from trunkline_server.dialects.openai_chat.finish import finish_reason
 from trunkline_server.dialects.openai_chat.names import DIALECT
+from trunkline_server.dialects.openai_chat.reasoning_details import MEMBER as DETAILS
+from trunkline_server.dialects.openai_chat.reasoning_details import ReasoningDetails, said_in
 
 # Kinds of parts; the first three are also the names of the pieces that append to them.
 _TEXT: Final = "text"
@@ -29,6 +31,7 @@ _PLAIN_MEMBERS: Final = frozenset({"role", "content"})
 _MESSAGE_MEMBERS: Final = (
     _PLAIN_MEMBERS | PADDING | {"refusal", "tool_calls", "function_call", "audio", "annotations", *_REASONING_NAMES}
 )
+_MESSAGE_MEMBERS_WITH_DETAILS: Final = _MESSAGE_MEMBERS | {DETAILS}
 # A stream of Perplexity has a `message` with all so far beside each `delta`.
 CHOICE_MEMBERS: Final = frozenset({"index", "delta", "message", "finish_reason", "logprobs"})
 _KNOWN_CHOICE_MEMBERS: Final = CHOICE_MEMBERS | PADDING | {"stop_reason"}
@@ -50,6 +53,7 @@ class ChoiceDecoder:
     __slots__ = (
         "_audio",
         "_calls",
+        "_details",
         "_extras",
         "_kind",
         "_opened",
@@ -68,13 +72,16 @@ class ChoiceDecoder:
         "index",
     )
 
-    def __init__(self, index: int, origin: ProviderState, new_call_id: Callable[[int], str], *, whole: bool) -> None:
+    def __init__(
+        self, index: int, origin: ProviderState, new_call_id: Callable[[int], str], *, whole: bool, details: bool
+    ) -> None:
         self.index = index
         self.finished = False
         """Whether the vendor said that it is complete."""
         self._origin = origin
         self._whole = whole
         self._calls = Calls(new_call_id)
+        self._details = ReasoningDetails(whole=whole) if details else None
         self._kind = ""
         self._part = -1
         self._opened = 0
@@ -91,15 +98,21 @@ class ChoiceDecoder:
 
     @property
     def reason(self) -> "FinishReason.ValueType":
-        """Why it ended, in common words; unspecified while it has not, or if the vendor keeps it to itself."""
-        native = "stop" if self._spoken and not self._reason else self._reason
+        """Why it ended, in common words; unspecified while it has not.
+
+        A whole answer for whose end the vendor has no word, as Snowflake's empty one, ended by itself.
+        """
+        native = "stop" if (self._spoken or self._whole) and not self._reason else self._reason
         return finish_reason(native, calls=bool(self._calls.all), stop_text=self._stop_text)
 
     def take(self, choice: Json, events: EventSink) -> int:
         """One entry of `choices`; returns how many characters of content it holds."""
         if not choice.keys() <= CHOICE_MEMBERS:
             self._take_others(choice)
-        message = choice["delta"] if "delta" in choice else choice.get("message")
+        if self._whole:
+            message = choice.get("message") or choice.get("delta")  # Perplexity's body has an empty delta as well
+        else:
+            message = choice["delta"] if "delta" in choice else choice.get("message")
         chars = 0
         if message:
             content = message.get("content") if type(message) is dict else None
@@ -132,8 +145,13 @@ class ChoiceDecoder:
                 done.tool_call.malformed = True
             if extras := self._part_extras.get(part):
                 done.extensions[DIALECT] = json_text(extras)
+            if self._details is not None and (detail := self._details.by_part.get(part)) is not None:
+                done.state.data = json_text(detail).encode()
         if not self.finished:
             return
+        if self._details is not None and self._details.by_part:
+            # Clients of this wire know no other way to send them back than as they came.
+            self._extras.setdefault("message", {})[DETAILS] = list(self._details.by_part.values())
         finished = events.add(choice=self.index).choice_finished
         finished.finish_reason = self.reason
         finished.native_finish_reason = self._reason
@@ -146,13 +164,10 @@ class ChoiceDecoder:
         if type(message) is not dict:
             raise MalformedFrameError("a message is not an object")
         if not message.keys() <= _MESSAGE_MEMBERS:
-            keep_others(self._extras.setdefault("message", {}), message, _MESSAGE_MEMBERS)
+            known = _MESSAGE_MEMBERS if self._details is None else _MESSAGE_MEMBERS_WITH_DETAILS
+            keep_others(self._extras.setdefault("message", {}), message, known)
         self._written_part = None
-        chars = 0
-        for name in _REASONING_NAMES:
-            if reasoning := text_in(message, name):
-                chars += self._say(_REASONING, reasoning, events)
-                break  # some tell it under both names
+        chars = self._take_reasoning(message, events)
         content = message.get("content")
         if type(content) is list:
             chars += sum(self._take_content(entry, events) for entry in content)
@@ -167,9 +182,40 @@ class ChoiceDecoder:
             fill_citation(self._known(self._cited_part(events), events).citations.add(), raw, self._origin.provider)
         for entry in objects_in(message, "tool_calls"):
             chars += self._take_call(entry, events)
-        if legacy := object_in(message, "function_call"):
+        legacy = object_in(message, "function_call")
+        if any(legacy.values()):  # Snowflake sends an empty one with every answer, as of audio
             chars += self._take_call({"index": "function_call", "function": legacy}, events)
         return chars
+
+    def _take_reasoning(self, message: Json, events: EventSink) -> int:
+        entries = objects_in(message, DETAILS)
+        said = next((text for name in _REASONING_NAMES if (text := text_in(message, name))), "")
+        if self._details is None:
+            # OpenRouter's list comes beside `reasoning`; Snowflake sends it alone.
+            return self._say(
+                _REASONING, said or "".join(text_in(entry, "text") or said_in(entry) for entry in entries), events
+            )
+        chars = 0
+        if not any(said_in(entry) for entry in entries):
+            chars += self._say(_REASONING, said, events)  # else it is the same words
+        for entry in entries:
+            chars += self._take_detail(entry, self._details, events)
+        return chars
+
+    def _take_detail(self, entry: Json, details: ReasoningDetails, events: EventSink) -> int:
+        part = details.part_of(entry)
+        if part is None:
+            self._begin(_REASONING, events).state.kind = StateKind.STATE_KIND_OPENROUTER_DETAIL
+            part = self._part
+            details.begin(part, entry)
+        else:
+            details.go_on(part, entry)
+        said = said_in(entry)
+        if said and self._whole:
+            self._starts[part].reasoning.text = said
+        elif said:
+            events.add(choice=self.index, part=part).reasoning = said
+        return len(said)
 
     def _take_content(self, entry: Any, events: EventSink) -> int:  # noqa: ANN401 it is checked right here
         """One entry of a content that is a list, as Mistral's is while its models think."""

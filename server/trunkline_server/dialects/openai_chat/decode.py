@@ -9,6 +9,7 @@ from trunkline.v1 import FinishedEvent, ProviderState, StateKind
 from trunkline_server.dialects.dialect import Ending, EventSink, MalformedFrameError
 from trunkline_server.dialects.json_values import Json, json_text, object_in, read_object, text_in
 from trunkline_server.dialects.openai_chat.choice import MS_PER_S, ChoiceDecoder
+from trunkline_server.dialects.openai_chat.cost import reported_cost
 from trunkline_server.dialects.openai_chat.errors import read_error
 from trunkline_server.dialects.openai_chat.extras import PADDING, keep_others
 from trunkline_server.dialects.openai_chat.finish import FAULTS
@@ -116,7 +117,11 @@ class ChatDecoder:
             if not self._choices:
                 self._start(answer, events)
             choice = self._choices[index] = ChoiceDecoder(
-                index, self._origin, lambda call: self._new_call_id(index, call), whole=self._whole
+                index,
+                self._origin,
+                lambda call: self._new_call_id(index, call),
+                whole=self._whole,
+                details=self._target.provider.kind.chat.reasoning_details,
             )
             self.finished = False
         return choice
@@ -169,6 +174,9 @@ class ChatDecoder:
         finished = FinishedEvent()
         if self._usage is not None:
             fill_usage(finished.usage, self._usage, self._usage_source)
+            reported = self._target.provider.kind.chat.cost
+            if reported is not None and (cost := reported_cost(reported, finished.usage.native)) is not None:
+                finished.cost.CopyFrom(cost)
         if isinstance(self._service_tier, str):
             finished.service_tier = self._service_tier
         if isinstance(self._system_fingerprint, str):

@@ -1,6 +1,6 @@
 """Requests as bodies of the chat completions wire."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import orjson
@@ -10,18 +10,15 @@ from trunkline.v1 import (
     FormatKind,
     Modality,
     PromptCacheMode,
-    ReasoningContext,
-    ReasoningDisplay,
-    ReasoningEffort,
     Verbosity,
 )
 from trunkline_server.dialects.json_values import Json
 from trunkline_server.dialects.openai_chat.extensions import merge_extensions
 from trunkline_server.dialects.openai_chat.messages import encode_messages
 from trunkline_server.dialects.openai_chat.parts import encode_content, encode_part
+from trunkline_server.dialects.openai_chat.reasoning import put_reasoning
 from trunkline_server.dialects.openai_chat.tools import encode_tools
 from trunkline_server.dialects.translation import NO_SUCH_PARAMETER, Translation
-from trunkline_server.providers.chat_quirks import ALL_EFFORTS
 from trunkline_server.providers.target import Target
 from trunkline_server.values.wire import WireRequest
 
@@ -53,15 +50,6 @@ _DEFAULTS: Final[Mapping[str, object]] = {
 # A client that asks for these reads the answer by them: leaving them out would give it another answer than it asked.
 _INDISPENSABLE: Final = frozenset({"n", "logprobs", "top_logprobs", "logit_bias", "modalities"})
 
-_EFFORTS: Final[Mapping[int, str]] = {
-    ReasoningEffort.REASONING_EFFORT_NONE: "none",
-    ReasoningEffort.REASONING_EFFORT_MINIMAL: "minimal",
-    ReasoningEffort.REASONING_EFFORT_LOW: "low",
-    ReasoningEffort.REASONING_EFFORT_MEDIUM: "medium",
-    ReasoningEffort.REASONING_EFFORT_HIGH: "high",
-    ReasoningEffort.REASONING_EFFORT_XHIGH: "xhigh",
-    ReasoningEffort.REASONING_EFFORT_MAX: "max",
-}
 _VERBOSITIES: Final[Mapping[int, str]] = {
     Verbosity.VERBOSITY_LOW: "low",
     Verbosity.VERBOSITY_MEDIUM: "medium",
@@ -77,8 +65,12 @@ _CACHE_MODES: Final[Mapping[int, str]] = {
     PromptCacheMode.PROMPT_CACHE_MODE_EXPLICIT: "explicit",
 }
 _CACHE_TTL_S, _CACHE_TTL = 1800, "30m"  # the only one there is
-_SUMMARIES: Final = (ReasoningDisplay.REASONING_DISPLAY_CONCISE, ReasoningDisplay.REASONING_DISPLAY_DETAILED)
 _ANY_OBJECT: Final = orjson.Fragment('{"type":"object"}')
+# By ChatQuirks.json_schema.
+_SCHEMA_FORMS: Final[Mapping[str, Callable[[Json], Json]]] = {
+    "json_schema": lambda schema: {"type": "json_schema", "json_schema": schema},
+    "value": lambda schema: {"type": "json", "value": schema["schema"]},
+}
 
 
 def encode_request(request: CompleteRequest, target: Target, *, stream: bool) -> WireRequest:
@@ -92,7 +84,7 @@ def encode_request(request: CompleteRequest, target: Target, *, stream: bool) ->
             _put(body, member, present[name], name, translation)
     _put_texts(request, body, translation)
     if request.HasField("reasoning"):
-        _put_reasoning(request, body, translation)
+        put_reasoning(request.reasoning, body, translation)
     if request.HasField("response_format"):
         _put_format(request, body, translation)
     if request.HasField("prompt_cache"):
@@ -136,7 +128,11 @@ def _put_texts(request: CompleteRequest, body: Json, translation: Translation) -
     if verbosity := translation.word(_VERBOSITIES, request.verbosity, "verbosity"):
         _put(body, "verbosity", verbosity, "verbosity", translation)
     if request.service_tier:
-        _put(body, "service_tier", request.service_tier, "service_tier", translation)
+        tiers = translation.target.provider.kind.chat.service_tiers
+        if tiers and request.service_tier not in tiers:
+            translation.drop("service_tier", f"the provider has {', '.join(sorted(tiers))}")
+        else:
+            _put(body, "service_tier", request.service_tier, "service_tier", translation)
     if request.end_user:
         _put(body, "safety_identifier", request.end_user, "end_user", translation)
     if request.metadata:
@@ -150,75 +146,31 @@ def _number(value: float) -> float | int:
     return int(value) if value.is_integer() else value
 
 
-def _put_reasoning(request: CompleteRequest, body: Json, translation: Translation) -> None:
-    wanted, quirks = request.reasoning, translation.target.provider.kind.chat
-    effort, field = wanted.native_effort, "reasoning.native_effort"
-    if not effort:
-        field = "reasoning.effort"
-        effort = translation.word(_EFFORTS, wanted.effort, field)
-    if wanted.HasField("enabled"):
-        if not wanted.enabled and effort != "none":
-            effort, field = "none", "reasoning.enabled"
-        elif wanted.enabled and effort in ("", "none"):
-            effort = ""
-            translation.drop("reasoning.enabled", "this API has efforts only")
-    if effort and "reasoning_effort" in quirks.members:
-        body["reasoning_effort"] = _known_effort(effort, field, translation)
-    elif effort:
-        translation.drop(field)
-    if wanted.HasField("budget_tokens") and wanted.budget_tokens >= 0:
-        if "thinking_token_budget" in quirks.members:
-            body["thinking_token_budget"] = wanted.budget_tokens
-        elif not effort:
-            translation.drop("reasoning.budget_tokens")  # beside an effort it is for other targets
-    if wanted.display == ReasoningDisplay.REASONING_DISPLAY_HIDDEN:
-        _put(body, "include_reasoning", False, "reasoning.display", translation)
-    elif wanted.display in _SUMMARIES:
-        translation.drop("reasoning.display", "this API cannot be asked for a summary")
-    if wanted.context > ReasoningContext.REASONING_CONTEXT_AUTO:
-        translation.drop("reasoning.context", "this API gives the model what the messages hold")
-
-
-def _known_effort(effort: str, field: str, translation: Translation) -> str:
-    """The effort, or its nearest neighbour that the provider has: rather more than less, and never none instead.
-
-    A vendor's own word goes as it is.
-    """
-    efforts = translation.target.provider.kind.chat.efforts
-    if effort in efforts or effort not in ALL_EFFORTS:
-        if field == "reasoning.enabled":
-            translation.rewrite(field, "this API has efforts only", effort)
-        return effort
-    at = ALL_EFFORTS.index(effort)
-    others = [other for other in efforts if other != "none"]
-    nearest = min(others, key=lambda other: (abs(ALL_EFFORTS.index(other) - at), -ALL_EFFORTS.index(other)))
-    translation.rewrite(field, f"the provider has no effort {effort!r}", nearest)
-    return nearest
-
-
 def _put_format(request: CompleteRequest, body: Json, translation: Translation) -> None:
-    wanted = request.response_format
+    wanted, quirks = request.response_format, translation.target.provider.kind.chat
     field = "response_format"
     match wanted.kind:
         case FormatKind.FORMAT_KIND_UNSPECIFIED | FormatKind.FORMAT_KIND_TEXT:
             return  # it is what all give unasked
-        case FormatKind.FORMAT_KIND_JSON_OBJECT if translation.target.provider.kind.chat.json_object:
-            _put(body, field, {"type": "json_object"}, field, translation)
+        case FormatKind.FORMAT_KIND_JSON_OBJECT if quirks.json_object:
+            wire: Json = {"type": "json_object"}
         case FormatKind.FORMAT_KIND_JSON_OBJECT:
             translation.emulate(f"{field}.kind", "the provider wants a schema: that of any object is sent")
-            schema: Json = {"name": wanted.name or "response", "schema": _ANY_OBJECT}
-            _put(body, field, {"type": "json_schema", "json_schema": schema}, field, translation)
-        case FormatKind.FORMAT_KIND_JSON_SCHEMA:
-            schema = {"name": wanted.name or "response"}
+            wire = _SCHEMA_FORMS[quirks.json_schema]({"name": wanted.name or "response", "schema": _ANY_OBJECT})
+        case FormatKind.FORMAT_KIND_JSON_SCHEMA if quirks.json_schema:
+            schema: Json = {"name": wanted.name or "response"}
             if wanted.description:
                 schema["description"] = wanted.description
             # Embedded byte for byte: the engine has seen that it is JSON.
             schema["schema"] = orjson.Fragment(wanted.schema or "{}")
             if wanted.HasField("strict"):
                 schema["strict"] = wanted.strict
-            _put(body, field, {"type": "json_schema", "json_schema": schema}, field, translation)
+            wire = _SCHEMA_FORMS[quirks.json_schema](schema)
+        case FormatKind.FORMAT_KIND_JSON_SCHEMA:
+            raise translation.refusal(f"{field}.kind", "the provider holds no answer to a schema: ask for json_object")
         case _:
             raise translation.refusal(f"{field}.kind", "is text, json_object or json_schema")
+    _put(body, field, wire, field, translation)
 
 
 def _put_prompt_cache(request: CompleteRequest, body: Json, translation: Translation) -> None:

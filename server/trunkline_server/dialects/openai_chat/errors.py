@@ -1,9 +1,7 @@
 """What the error answers of the chat completions wire mean; see the failure classes of the design."""
 
 import re
-import time
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 import orjson
@@ -23,6 +21,7 @@ from trunkline.errors import (
 from trunkline.v1 import FieldViolation
 from trunkline_server.dialects.json_values import Json
 from trunkline_server.dialects.openai_chat.fields import contract_field
+from trunkline_server.dialects.openai_chat.retry_after import retry_after_ms
 from trunkline_server.dialects.redaction import redact
 from trunkline_server.providers.target import Target
 
@@ -40,6 +39,7 @@ BY_CODE: Final[Mapping[str, type[GatewayError]]] = {
     "rate_limit_error": ProviderThrottledError,
     "rate_limited": ProviderThrottledError,
     "too_many_requests": ProviderThrottledError,
+    "request_limit_exceeded": ProviderThrottledError,
     "slow_down": ProviderThrottledError,
     "context_length_exceeded": ContextLengthError,
     "exceed_context_size_error": ContextLengthError,
@@ -55,6 +55,7 @@ BY_CODE: Final[Mapping[str, type[GatewayError]]] = {
     "invalid_authentication": ProviderCredentialsError,
     "account_deactivated": ProviderCredentialsError,
     "permission_error": ProviderCredentialsError,
+    "permission_denied": ProviderCredentialsError,
     "tool_use_failed": MalformedToolCallError,
     "server_error": ProviderUnavailableError,
     "internal_server_error": ProviderUnavailableError,
@@ -79,10 +80,17 @@ BY_STATUS: Final[Mapping[int, type[GatewayError]]] = {
 }
 
 # Words of vendors that have no code for it, in lower case; looked for in answers that refuse the request, whatever their
-# status: OpenRouter refuses content with 403, Gemini a bad key with 400, DeepSeek an empty purse with 400 or 402.
+# status: OpenRouter refuses content with 403, Gemini a bad key with 400, an empty purse DeepSeek with 402, Novita with 403
+# and Z.ai with 429.
 _TEXTS: Final[tuple[tuple[tuple[str, ...], type[GatewayError]], ...]] = (
     (
-        ("exceeded your current quota", "insufficient balance", "insufficient credits", "credit balance is too low"),
+        (
+            "exceeded your current quota",
+            "insufficient balance",
+            "insufficient credits",
+            "credit balance is too low",
+            "not enough balance",
+        ),
         ProviderQuotaError,
     ),
     (("api key not valid", "incorrect api key", "invalid api key", "no auth credentials"), ProviderCredentialsError),
@@ -99,6 +107,8 @@ _TEXTS: Final[tuple[tuple[tuple[str, ...], type[GatewayError]], ...]] = (
             "input is too long",
             "exceeds the maximum number of tokens",
             "reduce the length of the messages",
+            "`inputs` tokens + `max_new_tokens` must be",
+            "`inputs` must have less than",
         ),
         ContextLengthError,
     ),
@@ -112,13 +122,24 @@ _SAFE_TEXTS: Final[Mapping[type[GatewayError], str]] = {
 }
 _WAITING_HELPS: Final = (ProviderThrottledError, ProviderUnavailableError)
 
+# What a vendor advises that cannot be done here, by the parameter and words that it says it with.
+# https://platform.openai.com/docs/guides/latest-model: models from GPT-5.4 on refuse tools with reasoning on this API.
+_ADVICE: Final = (
+    (
+        "reasoning_effort",
+        "/v1/responses",
+        "The gateway reaches this model by chat completions: set the reasoning effort to none to use tools.",
+    ),
+)
+
 # What the model wrote is no part of a failure.
 _CONTENT_MEMBERS: Final = frozenset({"failed_generation"})
 
+# Databricks has error_code, TGI error_type.
+_CODE_NAMES: Final = ("code", "error_code", "type", "error_type")
 _CODE: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _MAX_NATIVE_CHARS: Final = 2048
 _MIN_SECRET_CHARS: Final = 4
-_MAX_WAIT_MS: Final = 30 * 24 * 3600 * 1000
 _OK, _BAD_REQUEST, _SERVER_ERROR = 200, 400, 500
 
 
@@ -130,14 +151,20 @@ def read_error(target: Target, status: int, headers: Mapping[str, str], body: by
     code, said = _code_of(raw), _text_of(raw.get("message"))
     kind = _kind_of(status, raw, said.lower())
     return kind(
-        _message(target, kind, status, said),
-        retry_after_ms=_retry_after_ms(headers) if issubclass(kind, _WAITING_HELPS) else None,
+        _message(target, kind, status, said, _text_of(raw.get("param"))),
+        retry_after_ms=_wait_ms(target, kind, headers),
         violations=_violations(raw, said) if kind is RejectedByProviderError else (),
         provider_code=code,
         provider_status=status,
         native="" if kind in _SAFE_TEXTS else _native(raw),
         target=target.name,
     )
+
+
+def _wait_ms(target: Target, kind: type[GatewayError], headers: Mapping[str, str]) -> int | None:
+    if not issubclass(kind, _WAITING_HELPS):
+        return None
+    return retry_after_ms(headers, target.provider.kind.limit_headers if kind is ProviderThrottledError else ())
 
 
 def _without_secrets(target: Target, body: bytes) -> bytes:
@@ -153,7 +180,7 @@ def _kind_of(status: int, raw: Json, said: str) -> type[GatewayError]:
     inner = raw.get("innererror")
     holders = (raw, inner) if isinstance(inner, dict) else (raw,)
     for holder in holders:
-        for name in ("code", "type"):
+        for name in _CODE_NAMES:
             if (found := BY_CODE.get(_text_of(holder.get(name)).lower())) is not None:
                 return found
     refuses = _BAD_REQUEST <= status < _SERVER_ERROR
@@ -168,12 +195,13 @@ def _kind_of(status: int, raw: Json, said: str) -> type[GatewayError]:
     return RejectedByProviderError
 
 
-def _message(target: Target, kind: type[GatewayError], status: int, said: str) -> str:
+def _message(target: Target, kind: type[GatewayError], status: int, said: str, param: str) -> str:
     name = target.provider.name
     if (safe := _SAFE_TEXTS.get(kind)) is not None:
         return safe.format(name=name)
     if said:
-        return f"provider {name}: {redact(said)}"
+        advice = next((text for at, words, text in _ADVICE if param == at and words in said), "")
+        return f"provider {name}: {redact(said)} {advice}".rstrip()
     return f"provider {name} answered with status {status}" if status else f"provider {name} reported a failure"
 
 
@@ -199,8 +227,10 @@ def _error_in(body: bytes) -> Json:
 
 
 def _detail_of(error: Json) -> str:
-    """FastAPI's words (Mistral, engines): a text, or a list of objects with `msg`."""
+    """FastAPI's words (Mistral, engines): a text, or a list of objects with `msg`; DeepInfra's: an object."""
     detail = error.get("detail")
+    if isinstance(detail, dict):
+        detail = detail.get("error")
     if isinstance(detail, list):
         return "; ".join(_text_of(item.get("msg")) for item in detail if isinstance(item, dict))
     return _text_of(detail)
@@ -219,7 +249,7 @@ def _status_in(raw: Json) -> int:
 
 def _code_of(raw: Json) -> str:
     """The vendor's code, or its type where that is all there is, if it can be a code and not a text."""
-    for name in ("code", "type"):
+    for name in _CODE_NAMES:
         text = raw.get(name)
         if isinstance(text, str) and _CODE.fullmatch(text) and redact(text) == text:
             return text
@@ -246,30 +276,3 @@ def _native(raw: Json) -> str:
     except orjson.JSONEncodeError:
         return ""
     return "" if len(text) > _MAX_NATIVE_CHARS else redact(text, 2 * _MAX_NATIVE_CHARS)
-
-
-def _retry_after_ms(headers: Mapping[str, str]) -> int | None:
-    """How long the provider asks to wait: retry-after-ms, else Retry-After in seconds or as a date."""
-    if (wait := _number(headers.get("retry-after-ms", ""))) is not None:
-        return _bounded(wait)
-    after = headers.get("retry-after", "")
-    if (seconds := _number(after)) is not None:
-        return _bounded(seconds * 1000)
-    try:
-        at = parsedate_to_datetime(after)
-    except ValueError:
-        return None
-    return _bounded((at.timestamp() - time.time()) * 1000)
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _bounded(wait_ms: float) -> int | None:
-    if not wait_ms <= _MAX_WAIT_MS:  # NaN and infinity, too
-        return None
-    return max(0, round(wait_ms))

@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from trunkline.errors import InvalidRequestError
-from trunkline.v1 import Message, Part, Role, StateKind, ToolKind
+from trunkline.v1 import Message, Part, Role, ToolKind
 from trunkline_server.dialects.json_values import Json
+from trunkline_server.dialects.openai_chat.call_ids import call_id
+from trunkline_server.dialects.openai_chat.earlier_reasoning import SAID, EarlierReasoning
 from trunkline_server.dialects.openai_chat.extensions import merge_extensions
 from trunkline_server.dialects.openai_chat.parts import (
     add_breakpoint,
@@ -23,8 +25,7 @@ _ROLES: Final = {
 }
 
 # Where the parts of an assistant message stand on this wire, whatever their order was.
-_PLACES: Final[Mapping[str | None, int]] = {"reasoning": 0, "tool_call": 2}
-_SAID: Final = 1
+_PLACES: Final[Mapping[str | None, int]] = {"tool_call": 2}
 
 
 def encode_messages(messages: Sequence[Message], translation: Translation) -> list[Json]:
@@ -62,7 +63,7 @@ def _assistant(message: Message, path: str, translation: Translation) -> Json:
     quirks = translation.target.provider.kind.chat
     content: list[Json] = []
     calls: list[Json] = []
-    reasoning: list[str] = []
+    reasoning = EarlierReasoning(translation)
     refusals: list[str] = []
     audio_id = ""
     places: list[int] = []
@@ -72,9 +73,8 @@ def _assistant(message: Message, path: str, translation: Translation) -> Json:
         if kind == "tool_call":
             calls.append(_call(part, at, translation))
         elif kind == "reasoning":
-            if not _may_return(part, at, translation):
+            if not reasoning.take(part, at, content):
                 continue
-            reasoning.append(part.reasoning.text)
         elif kind == "refusal" and quirks.refusal:
             note_unsaid(part, at, translation)
             refusals.append(part.refusal)
@@ -87,14 +87,13 @@ def _assistant(message: Message, path: str, translation: Translation) -> Json:
             content.append(wire_part)
         else:
             continue
-        places.append(_PLACES.get(kind, _SAID))
+        places.append(reasoning.place if kind == "reasoning" else _PLACES.get(kind, SAID))
     if places != sorted(places):
         translation.rewrite(f"{path}.parts", "this API has one order: reasoning, what is said, calls")
     wire: Json = {"role": "assistant", "content": encode_content(content) if content else None}
     if refusals:
         wire["refusal"] = "".join(refusals)
-    if reasoning:
-        wire[quirks.reasoning_member] = "".join(reasoning)
+    reasoning.put(wire, path, calls=bool(calls))
     if calls:
         wire["tool_calls"] = calls
     if audio_id:
@@ -132,7 +131,7 @@ def _results(message: Message, path: str, translation: Translation) -> list[Json
                 translation.drop(f"{at}.cache_ttl_s", "an empty result cannot carry a breakpoint")
         wire: Json = {
             "role": "tool",
-            "tool_call_id": result.call_id,
+            "tool_call_id": call_id(result.call_id, f"{at}.tool_result.call_id", translation),
             "content": encode_content(content) if content else "",
         }
         if part.extensions:
@@ -148,13 +147,14 @@ def _encode_parts(parts: Sequence[Part], path: str, translation: Translation) ->
 
 def _call(part: Part, path: str, translation: Translation) -> Json:
     call = part.tool_call
+    wire_id = call_id(call.id, f"{path}.tool_call.id", translation)
     if call.kind == ToolKind.TOOL_KIND_CUSTOM:
         if not translation.target.provider.kind.chat.custom_tools:
             raise translation.refusal(f"{path}.tool_call.kind", "the provider knows no custom tools")
-        wire: Json = {"id": call.id, "type": "custom", "custom": {"name": call.name, "input": call.arguments}}
+        wire: Json = {"id": wire_id, "type": "custom", "custom": {"name": call.name, "input": call.arguments}}
     else:
         function = {"name": call.name, "arguments": call.arguments or "{}"}
-        wire = {"id": call.id, "type": "function", "function": function}
+        wire = {"id": wire_id, "type": "function", "function": function}
     if call.namespace:
         translation.drop(f"{path}.tool_call.namespace", "this API has no groups of tools")
     if is_plain(part):
@@ -165,28 +165,6 @@ def _call(part: Part, path: str, translation: Translation) -> Json:
     if part.extensions:
         merge_extensions(wire, part.extensions, f"{path}.", translation)
     return wire
-
-
-def _may_return(part: Part, path: str, translation: Translation) -> bool:
-    """Whether earlier reasoning goes back to this target: as text, and only to the model that made it."""
-    target, state = translation.target, part.state
-    if not target.provider.kind.chat.reasoning_member:
-        translation.drop(f"{path}.reasoning", "the provider does not take reasoning back")
-        return False
-    if part.HasField("state"):
-        # Clients of other APIs cannot say where it comes from.
-        if state.provider and (state.provider, state.model) != (target.provider.name, target.model):
-            translation.drop(f"{path}.reasoning", "another model made it")
-            return False
-        if state.kind != StateKind.STATE_KIND_PLAIN_TEXT:
-            translation.drop(f"{path}.state", "this API takes reasoning back as text only")
-    if part.extensions:
-        translation.drop(f"{path}.extensions", "reasoning goes back as text only")
-    if part.reasoning.summary:
-        translation.drop(f"{path}.reasoning.summary", "this API takes back the reasoning itself, not its summary")
-    if part.HasField("cache_ttl_s"):
-        translation.drop(f"{path}.cache_ttl_s", "reasoning cannot carry a breakpoint in this API")
-    return bool(part.reasoning.text)
 
 
 def _finish(wire: Json, message: Message, path: str, translation: Translation) -> Json:

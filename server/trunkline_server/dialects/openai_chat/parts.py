@@ -159,6 +159,9 @@ def _file(file: File, path: str, translation: Translation) -> Json:
         translation.drop(f"{path}.context", "this API has no such property of a file")
     if file.HasField("citable"):
         translation.drop(f"{path}.citable", "this API has no such property of a file")
+    if translation.target.provider.kind.chat.document_urls:
+        document: Json = {"type": "document_url", "document_url": _url(media, path, translation, by_address=True)}
+        return {**document, "document_name": media.file_name} if media.file_name else document
     match source:
         case "file_id":
             _require_own_file(media, path, translation)

@@ -22,6 +22,7 @@ _MODES: Final[Mapping[int, str]] = {
     ToolChoiceMode.TOOL_CHOICE_MODE_REQUIRED: "required",
     ToolChoiceMode.TOOL_CHOICE_MODE_VALIDATED: "auto",
 }
+_NO_DEMAND: Final = "the provider cannot be made to call"
 # Some vendors refuse a function without `parameters`; this is what its absence means.
 _NO_PARAMETERS: Final = orjson.Fragment('{"type":"object","properties":{}}')
 
@@ -50,10 +51,15 @@ def _choose(
         translation.drop("tool_choice.mode", "this API cannot hold calls to their schemas; auto is sent")
     if "tool_choice" not in quirks.members:
         return _by_offer(request, tools, mode, translation), None
+    if mode == "required" and not quirks.required_choice:
+        translation.drop("tool_choice.mode", _NO_DEMAND)
+        mode = "auto"
+    demands = mode == "required"
+    mode = quirks.required_choice if demands else mode
     if not wanted.names or mode == "none":
         # "auto" and "none" without tools are what happens anyway, and OpenAI refuses them.
-        return tools, mode if tools or mode == "required" else None
-    if mode == "required" and len(wanted.names) == 1 and quirks.named_tool_choice:
+        return tools, mode if tools or demands else None
+    if demands and len(wanted.names) == 1 and quirks.named_tool_choice:
         return tools, _reference(request, wanted.names[0])
     if quirks.allowed_tools:
         allowed = [_reference(request, name) for name in wanted.names]
@@ -68,7 +74,7 @@ def _by_offer(request: CompleteRequest, tools: Positions, mode: str, translation
             translation.emulate("tool_choice.mode", "the provider cannot be told not to call: no tools are offered")
         return frozenset()
     if mode == "required":
-        translation.drop("tool_choice.mode", "the provider cannot be made to call")
+        translation.drop("tool_choice.mode", _NO_DEMAND)
     return _only_named(request, translation) if request.tool_choice.names else tools
 
 

@@ -16,7 +16,7 @@ from golden_files import check_golden
 from repository import ROOT
 from targets import target_of
 from trunkline.errors import GatewayError, InvalidRequestError, LossyTranslationError, UnsupportedByModelError
-from trunkline.v1 import CompleteRequest, ErrorReason, NoteAction, Role, TranslationNote
+from trunkline.v1 import CompleteRequest, ErrorReason, NoteAction, Role, StateKind, TranslationNote
 from trunkline_server.dialects.openai_chat import OpenAIChat
 from trunkline_server.providers.kinds import KINDS
 
@@ -91,7 +91,7 @@ def test_strict_refuses_what_would_be_left_out_or_emulated(path: Path, kind: str
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_request_that_all_understand_needs_no_notes(kind: str) -> None:
-    request = simple_request(temperature=0.5, max_output_tokens=10, seed=1, stop=["x"])
+    request = simple_request(temperature=0.5, top_p=0.5, max_output_tokens=10, stop=["x"])
     assert DIALECT.encode(request, target_of(kind), stream=True).notes == []
 
 
@@ -117,9 +117,10 @@ def test_schemas_go_byte_for_byte(schema: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_stream_asks_for_its_usage(kind: str) -> None:
+def test_a_stream_asks_for_its_usage_where_it_must_be_asked_for(kind: str) -> None:
     streamed, whole = body_of(simple_request(), kind, stream=True), body_of(simple_request(), kind)
-    assert (streamed["stream"], streamed["stream_options"]) == (True, {"include_usage": True})
+    asked = {"include_usage": True} if KINDS[kind].chat.stream_usage else None
+    assert (streamed["stream"], streamed.get("stream_options")) == (True, asked)
     assert (whole["stream"], "stream_options" in whole) == (False, False)
 
 
@@ -165,6 +166,59 @@ def test_what_a_client_reads_the_answer_by_is_never_left_out(fields: dict[str, o
     with pytest.raises(UnsupportedByModelError) as caught:
         DIALECT.encode(simple_request(**fields), target_of("ollama"), stream=False)
     assert (caught.value.violations[0].field, caught.value.target) == (field, "ollama/m-1")
+
+
+@pytest.mark.parametrize(
+    ("kind", "tier", "sent"),
+    [("groq", "performance", True), ("groq", "priority", False), ("mistral", "auto", True), ("openai", "newest", True)],
+)
+def test_a_service_tier_goes_where_there_is_one_of_that_name(kind: str, tier: str, sent: bool) -> None:
+    assert (body_of(simple_request(service_tier=tier), kind).get("service_tier") == tier) is sent
+
+
+@pytest.mark.parametrize("kind", ["deepseek", "zai"])
+@pytest.mark.parametrize(
+    ("reasoning", "sent"),
+    [
+        ({"enabled": False}, {"thinking": {"type": "disabled"}}),
+        ({"effort": "REASONING_EFFORT_NONE"}, {"thinking": {"type": "disabled"}}),
+        ({"enabled": True, "effort": "REASONING_EFFORT_NONE"}, {"thinking": {"type": "enabled"}}),
+        ({"enabled": True, "effort": "REASONING_EFFORT_HIGH"}, {"reasoning_effort": "high"}),
+        ({"native_effort": "ultra"}, {"reasoning_effort": "ultra"}),
+    ],
+)
+def test_thinking_has_a_switch(kind: str, reasoning: object, sent: dict[str, object]) -> None:
+    body = body_of(simple_request(reasoning=reasoning), kind)
+    assert {name: body[name] for name in ("thinking", "reasoning_effort") if name in body} == sent
+
+
+@pytest.mark.parametrize("data", ["", "[]", "{}}", "nonsense"])
+def test_details_that_are_none_are_refused(data: str) -> None:
+    request = simple_request()
+    part = request.messages.add(role=Role.ROLE_ASSISTANT).parts.add()
+    part.reasoning.text = "t"
+    part.state.kind = StateKind.STATE_KIND_OPENROUTER_DETAIL
+    part.state.data = data.encode()
+    with pytest.raises(InvalidRequestError) as caught:
+        DIALECT.encode(request, target_of("openrouter"), stream=False)
+    assert caught.value.violations[0].field == "messages[1].parts[0].state.data"
+
+
+@pytest.mark.parametrize(
+    "media", [{"url": "https://example.org/a.pdf"}, {"data": "JVBERg==", "mime_type": "application/pdf"}]
+)
+def test_mistral_takes_documents_by_address(media: dict[str, object]) -> None:
+    part = {"file": {"media": {"file_name": "a.pdf", **media}}}
+    request = ParseDict({"messages": [{"role": "ROLE_USER", "parts": [part]}]}, CompleteRequest())
+    messages = body_of(request, "mistral")["messages"]
+    assert isinstance(messages, list)
+    assert messages[0]["content"] == [
+        {
+            "type": "document_url",
+            "document_url": media.get("url", "data:application/pdf;base64,JVBERg=="),
+            "document_name": "a.pdf",
+        }
+    ]
 
 
 def test_a_value_newer_than_the_gateway_is_noted() -> None:

@@ -1,0 +1,50 @@
+"""What a row of the provider table says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from trunkline_server.providers.chat_quirks import STRANGER, ChatQuirks
+
+REQUEST_ID: Final = "x-request-id"
+
+
+class LimitHeaders(NamedTuple):
+    """The two headers, by lower-case name, in which a provider tells of one of its rate limits."""
+
+    remaining: str
+    """What is left of it; "0" means that it was hit."""
+    reset: str
+    """How long until it is whole again, as a duration such as "6m0s" or "12ms"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderKind:
+    """What all providers of one kind have in common."""
+
+    name: str
+    dialect: str = "openai_chat"
+    """The wire language it speaks; a name in `trunkline_server.dialects`."""
+    base_url: str = ""
+    """Its own address; empty: the configuration must give one."""
+    api_key_env: str = ""
+    """The environment variable its credential usually stands in; empty: none is usual."""
+    transport: str = "http"
+    """How it is reached: "http", or "echo" for the one inside this process."""
+    telemetry_name: str = ""
+    """The value of gen_ai.provider.name. Empty: `name`, which the conventions allow for those they do not list."""
+    local: bool = False
+    """Whether it is an engine that usually runs beside the gateway, at `base_url`, without a credential."""
+    request_id_headers: tuple[str, ...] = (REQUEST_ID,)
+    """Headers, by lower-case name, that name a request in the provider's own logs; the first that is there counts."""
+    limit_headers: tuple[LimitHeaders, ...] = ()
+    """Headers that tell when a rate limit resets, for answers that do not say Retry-After."""
+    chat: ChatQuirks = STRANGER
+    """How it departs from OpenAI, if it speaks `openai_chat`."""
+
+    def request_id(self, headers: Mapping[str, str]) -> str:
+        """The provider's own id of the request that was answered with these headers; empty if it gave none."""
+        for name in self.request_id_headers:
+            if found := headers.get(name):
+                return found
+        return ""
