@@ -1,7 +1,6 @@
 """The headers of a request as CallContext."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from aiohttp import web
 
@@ -48,13 +47,13 @@ def call_context(request: web.Request, *, arrived: float, size_bytes: int = 0) -
     key = values.get(IDEMPOTENCY_KEY, "")
     if not key.isascii() or len(key) > MAX_IDEMPOTENCY_KEY_BYTES:
         raise InvalidRequestError.at_field("Idempotency-Key", f"at most {MAX_IDEMPOTENCY_KEY_BYTES} ASCII characters")
-    context = from_metadata(
+    return from_metadata(
         values,
         deadline=_deadline(headers.get(TIMEOUT), arrived),
         client_address=request.remote or "",
         size_bytes=size_bytes,
+        request_id=request[CALL_ID],
     )
-    return replace(context, request_id=request[CALL_ID])
 
 
 def _deadline(timeout_ms: str | None, arrived: float) -> float | None:

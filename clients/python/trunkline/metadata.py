@@ -68,15 +68,16 @@ def from_metadata(
     deadline: float | None = None,
     client_address: str = "",
     size_bytes: int = 0,
+    request_id: str = "",
 ) -> CallContext:
-    """What a server reads; HTTP headers by lower-case name serve as well.
+    """What a server reads; HTTP headers by lower-case name serve as well. `request_id` wins over what stands there.
 
     Raises InvalidRequestError when a value is not one of those it may have.
     """
     pairs = metadata.items() if isinstance(metadata, Mapping) else metadata
     values = {name: value for name, value in pairs if isinstance(value, str)}
     return CallContext(
-        request_id=values.get(REQUEST_ID, ""),
+        request_id=request_id or values.get(REQUEST_ID, ""),
         credential=bearer(values.get(AUTHORIZATION, "")),
         deadline=deadline,
         traceparent=values.get("traceparent", ""),
