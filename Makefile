@@ -28,6 +28,10 @@ test: $(VENV)/installed ## Run the tests, such as ARGS="tests/contract -x"
 engine-test: $(VENV)/installed ## Try the gateway against a real inference server (the first time downloads 3 GB)
 	@exec $(BIN)/pytest -m engine -o faulthandler_timeout=1800 tests/engine $(ARGS)
 
+.PHONY: bench
+bench: $(VENV)/installed ## Measure what a request costs beside a bare proxy; ARGS=--quick for a first look
+	@exec $(BIN)/python -m benchmarks $(ARGS)
+
 .PHONY: check check-style check-types check-imports check-protos check-stubs
 check: check-style check-types check-imports check-protos check-stubs ## Run every check that needs no test
 

@@ -53,7 +53,8 @@ def read_object(body: bytes, *, max_nesting: int) -> Json:
         raise InvalidRequestError(_complaint(body, error)) from None
     if not isinstance(value, dict):
         raise InvalidRequestError("The request body must be a JSON object.")
-    _check_depth(value, max_nesting)
+    if body.count(b"{") + body.count(b"[") > max_nesting:  # with fewer brackets it cannot be deeper
+        _check_depth(value, max_nesting)
     if orjson.dumps(value) == body:
         return value
     exact: Json = _read_exactly(body)

@@ -15,7 +15,7 @@ from trunkline_server.engine.run import Run
 from trunkline_server.providers.target import Target
 from trunkline_server.transport.exchange import Exchange, Transport
 from trunkline_server.transport.sse import SseParser
-from trunkline_server.values.wire import SseFrame, WireRequest
+from trunkline_server.values.wire import WireRequest
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
@@ -118,13 +118,17 @@ class Attempt:
             return await self._whole(exchange)
         run, decoder = self._run, self._decoder
         batch = StreamCompleteResponse()
+        events = batch.events
         while True:
             chunk = await self._next_chunk(exchange)
-            count = len(batch.events)
+            count = len(events)
             try:
                 for frame in parser.feed(chunk) if chunk else parser.close():
-                    self._feed(frame, batch)
-                count = len(batch.events)
+                    try:
+                        decoder.feed(frame, events)
+                    except MalformedFrameError as error:
+                        self._skip(error)
+                count = len(events)
                 if not chunk or decoder.done:
                     return self._finished(batch)
             except GatewayError as error:
@@ -133,9 +137,9 @@ class Attempt:
                 if not run.committed or not count:
                     raise
                 self._failure = error
-                del batch.events[count:]
+                del events[count:]
                 return run.number(batch)
-            if batch.events and (run.committed or self._commit(batch)):
+            if count and (run.committed or self._commit(batch)):
                 return run.number(batch)
 
     async def _send(self, wire: WireRequest) -> Exchange:
@@ -196,15 +200,13 @@ class Attempt:
             raise self._bad_answer(f"cannot be read: {error}") from error
         return self._finished(batch)
 
-    def _feed(self, frame: SseFrame, batch: StreamCompleteResponse) -> None:
-        try:
-            self._decoder.feed(frame, batch.events)
-        except MalformedFrameError as error:
-            if self._run.strict:
-                raise self._bad_answer(f"holds an event that cannot be read: {error}") from error
-            self._report.notes.add(
-                field="malformed_event_skipped", action=NoteAction.NOTE_ACTION_DROPPED, reason=str(error)
-            )
+    def _skip(self, error: MalformedFrameError) -> None:
+        """Passes over an event that cannot be read, with a note; raises ProviderBadAnswerError if that is too lax."""
+        if self._run.strict:
+            raise self._bad_answer(f"holds an event that cannot be read: {error}") from error
+        self._report.notes.add(
+            field="malformed_event_skipped", action=NoteAction.NOTE_ACTION_DROPPED, reason=str(error)
+        )
 
     async def _next_chunk(self, exchange: Exchange) -> bytes:
         """What the provider sends next; empty at the end, or when it holds open a stream that is over."""
@@ -219,13 +221,15 @@ class Attempt:
             watch.waiting(self._loop.time() + self._timeouts.idle_s, "the idle limit")
         else:
             watch.waiting(self._first_token_at, "the first-token limit")
+        began = time.monotonic_ns()
         try:
-            return await self._read(exchange)
+            return await exchange.read()
         except (ProviderSilentError, ProviderBadAnswerError):
             if not finished:
                 raise
             return b""
         finally:
+            self._run.provider_wait_ns += time.monotonic_ns() - began
             watch.arrived()
 
     def _commit(self, batch: StreamCompleteResponse) -> bool:

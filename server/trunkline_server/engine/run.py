@@ -26,7 +26,7 @@ FINISH_WORDS = {
 class Run:
     """Owned by the engine for one request; attempts write into it. Times are microseconds since arrival."""
 
-    __slots__ = ("_arrived_ns", "_events", "over", "provider_wait_ns", "record", "strict", "watch")
+    __slots__ = ("_arrived_ns", "_events", "committed", "over", "provider_wait_ns", "record", "strict", "watch")
 
     def __init__(self, record: RequestRecord, watch: Watch) -> None:
         self.record = record
@@ -35,6 +35,8 @@ class Run:
         """Whether what cannot be carried or read is an error instead of a note."""
         self.provider_wait_ns = 0
         """Time spent waiting for providers, which is not the gateway's own."""
+        self.committed = False
+        """Whether the caller has been given content, so that no other target may take over unnoticed."""
         self.over = False
         """Whether the request has ended, well or not; whoever leaves it then has not cancelled it."""
         self._arrived_ns = time.monotonic_ns()
@@ -43,11 +45,6 @@ class Run:
     def elapsed_us(self) -> int:
         """Microseconds since arrival."""
         return (time.monotonic_ns() - self._arrived_ns) // 1000
-
-    @property
-    def committed(self) -> bool:
-        """Whether the caller has been given content, so that no other target may take over unnoticed."""
-        return self.record.report.HasField("first_token_us")
 
     def begin_attempt(self, target: Target, span_id: int) -> Attempt:
         """The report of an attempt that begins now, to be filled in place."""
@@ -62,6 +59,7 @@ class Run:
 
     def commit(self, attempt: Attempt, batch: StreamCompleteResponse) -> None:
         """`batch`, whose first event is `started`, holds the first content that the caller gets."""
+        self.committed = True
         report = self.record.report
         now = self.elapsed_us()
         report.target = attempt.target

@@ -80,6 +80,9 @@ def _first(*counts: int | None) -> int | None:
 
 def _text_of(raw: Json, source: bytes) -> str:
     """The text in `source` that `raw` was read from, so that no digit of it is lost."""
+    compact = orjson.dumps(raw)
+    if b'"usage":' + compact in source:  # most vendors write compact JSON: then it need not be read again
+        return compact.decode()
     text = source.decode()
     at = len(text)
     while (at := text.rfind('"usage"', 0, at)) >= 0:
