@@ -2,7 +2,7 @@
 
 import asyncio
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 
 class Interruptible:
@@ -12,17 +12,19 @@ class Interruptible:
     cancellations: one that comes from elsewhere stays one.
     """
 
-    __slots__ = ("_cancelled", "_cancelling", "_error", "_handle", "_task")
+    __slots__ = ("_cancelled", "_cancelling", "_error", "_given", "_handle", "_task")
 
-    def __init__(self) -> None:
-        self._task: asyncio.Task[object] | None = None
+    def __init__(self, task: asyncio.Task[Any] | None = None) -> None:
+        """`task` is the one that enters, where it is known already: asking asyncio for it is half of the cost."""
+        self._given = task
+        self._task: asyncio.Task[Any] | None = None
         self._handle: asyncio.Handle | None = None
         self._error: Exception | None = None
         self._cancelled = False
         self._cancelling = 0
 
     def __enter__(self) -> Self:
-        task = asyncio.current_task()
+        task = self._given or asyncio.current_task()
         if task is None:
             raise RuntimeError("what may be interrupted runs in a task")
         self._task = task

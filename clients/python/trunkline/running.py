@@ -4,7 +4,7 @@ import asyncio
 import logging
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from trunkline.errors import GatewayError, ShuttingDownError
 from trunkline.interruptible import Interruptible
@@ -68,9 +68,10 @@ class RunningCall:
 
     __slots__ = ("_calls", "_stretch")
 
-    def __init__(self, calls: RunningCalls) -> None:
+    def __init__(self, calls: RunningCalls, task: asyncio.Task[Any] | None = None) -> None:
+        """`task` is the one that answers, where it is known already."""
         self._calls = calls
-        self._stretch = Interruptible()
+        self._stretch = Interruptible(task)
 
     def end(self, error: GatewayError) -> None:
         """The first error counts."""

@@ -54,7 +54,7 @@ async def deliver(
         del body
         if ask.stream:
             return await _stream(request, ask.request, context, streamed(context, ask))
-        with RunningCall(request.app[RUNNING]):
+        with RunningCall(request.app[RUNNING], request.task):
             answer = await request.app[GATEWAY].complete(ask.request, context)
         headers = report_headers(answer.report) if answer.HasField("report") else None
         return web.Response(body=dump(whole(answer, ask)), content_type=JSON_TYPE, headers=headers)
@@ -67,7 +67,7 @@ async def _stream(
     stall_s = request.app[SETTINGS].write_stall_s
     with EventStream(request, call_id=request[CALL_ID], stall_s=stall_s) as out:
         try:
-            with RunningCall(request.app[RUNNING]):
+            with RunningCall(request.app[RUNNING], request.task):
                 async with aclosing(request.app[GATEWAY].stream(asked, context)) as batches:
                     async for batch in batches:
                         if data := encoder.encode(batch):
