@@ -116,6 +116,23 @@ async def not_json(answer: Answer) -> None:
     await answer.json(b'{"choices": [')
 
 
+async def head_only(answer: Answer) -> None:
+    await answer.start_stream()
+    await asyncio.Event().wait()
+
+
+async def stalled_error(answer: Answer) -> None:
+    await answer.head(500, {"content-type": "application/json", "content-length": "100"})
+    await answer.send(b'{"error":')
+    await asyncio.Event().wait()
+
+
+async def stalled_body(answer: Answer) -> None:
+    await answer.head(200, {"content-type": "application/json", "content-length": "1000"})
+    await answer.send(b'{"choices":')
+    await asyncio.Event().wait()
+
+
 FRAGMENTS = [
     (cut_by_reset, ProviderBadAnswerError),
     (ended_without_finish, ProviderBadAnswerError),
@@ -214,6 +231,44 @@ async def test_what_is_no_answer_is_an_error_before_anything_is_sent(script: Scr
         assert caught.value.status_code in (502, 503)
         assert "<html>" not in caught.value.message
         assert len(up.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("script", "stream"), [(head_only, True), (stalled_error, True), (stalled_error, False), (stalled_body, False)]
+)
+async def test_a_provider_that_falls_silent_before_any_content_is_given_up_in_time(
+    script: Script, stream: bool
+) -> None:
+    limits = {"first_token_s": 0.15, "idle_s": 0.15}
+    async with (
+        running_upstream(script) as up,
+        running_gateway(settings_for({"a": up.base_url}, timeouts=limits)) as gateway,
+        trunkline.AsyncClient(gateway.grpc_address) as client,
+    ):
+        request = CompleteRequest(model="m", prompt="Hi")
+        with pytest.raises(ProviderSilentError):
+            await (client.stream(request).answer() if stream else client.complete(request))
+        await up.wait_until_idle()
+
+
+async def test_nonsense_without_end_does_not_fill_the_report() -> None:
+    async def nonsense(answer: Answer) -> None:
+        await _begin(answer)
+        for _ in range(300):
+            await answer.frame(b"{")
+        await answer.frame(chunk({"content": " answer"}, finish_reason="stop"))
+        await answer.frame(b"[DONE]")
+        await answer.end_stream()
+
+    async with (
+        running_upstream(nonsense) as up,
+        running_gateway(settings_for({"a": up.base_url})) as gateway,
+        trunkline.AsyncClient(gateway.grpc_address) as client,
+    ):
+        assert (
+            trunkline.text_of(await client.stream(CompleteRequest(model="m", prompt="Hi")).answer()) == "half an answer"
+        )
+        assert len(gateway.ledger.records[0].report.attempts[0].notes) == 100
 
 
 REFUSALS = [

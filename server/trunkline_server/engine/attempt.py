@@ -19,6 +19,8 @@ from trunkline_server.values.wire import WireRequest
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
+MAX_NOTES = 100
+"""A provider that sends nothing but nonsense must not fill the report."""
 
 # A stream whose choices have all finished may still bring usage; a provider that then neither says anything nor ends
 # the stream is not waited for longer than this.
@@ -103,7 +105,11 @@ class Attempt:
         self._run.watch.attach(exchange.fail)
         if exchange.status // 100 != 2:
             await self._raise_refusal(exchange)
+        if stream:
+            self._run.watch.waiting(self._first_token_at, "the first-token limit")
+        # A whole answer may take as long as the request may: providers send its head early and think then.
         self._first_piece = await self._read(exchange)
+        self._run.watch.arrived()
         if _is_stream(exchange.headers, self._first_piece):
             self._parser = SseParser()
 
@@ -173,7 +179,7 @@ class Attempt:
                 provider_status=exchange.status,
             )
         pieces, size = [], 0
-        while size < MAX_ERROR_BYTES and (piece := await self._read(exchange)):
+        while size < MAX_ERROR_BYTES and (piece := await self._read_on(exchange)):
             pieces.append(piece)
             size += len(piece)
         body = b"".join(pieces)[:MAX_ERROR_BYTES]
@@ -186,9 +192,17 @@ class Attempt:
         finally:
             self._run.provider_wait_ns += time.monotonic_ns() - began
 
+    async def _read_on(self, exchange: Exchange) -> bytes:
+        """The next piece of a body that has begun, within the idle limit."""
+        self._run.watch.waiting(self._loop.time() + self._timeouts.idle_s, "the idle limit")
+        try:
+            return await self._read(exchange)
+        finally:
+            self._run.watch.arrived()
+
     async def _whole(self, exchange: Exchange) -> StreamCompleteResponse:
         pieces, size = [self._first_piece], len(self._first_piece)
-        while self._first_piece and (piece := await self._read(exchange)):
+        while self._first_piece and (piece := await self._read_on(exchange)):
             pieces.append(piece)
             size += len(piece)
             if size > MAX_ANSWER_BYTES:
@@ -204,9 +218,10 @@ class Attempt:
         """Passes over an event that cannot be read, with a note; raises ProviderBadAnswerError if that is too lax."""
         if self._run.strict:
             raise self._bad_answer(f"holds an event that cannot be read: {error}") from error
-        self._report.notes.add(
-            field="malformed_event_skipped", action=NoteAction.NOTE_ACTION_DROPPED, reason=str(error)
-        )
+        if len(self._report.notes) < MAX_NOTES:
+            self._report.notes.add(
+                field="malformed_event_skipped", action=NoteAction.NOTE_ACTION_DROPPED, reason=str(error)
+            )
 
     async def _next_chunk(self, exchange: Exchange) -> bytes:
         """What the provider sends next; empty at the end, or when it holds open a stream that is over."""

@@ -12,7 +12,6 @@ from trunkline.errors import (
     CacheMissError,
     CancelledByCallerError,
     GatewayError,
-    InternalError,
     NotAllowedError,
     NotFoundError,
     ShuttingDownError,
@@ -43,6 +42,7 @@ from trunkline_server.routing.catalog import Catalog
 from trunkline_server.routing.plan import Plan
 from trunkline_server.telemetry.tracing import Tracing
 from trunkline_server.transport.exchange import Transport
+from trunkline_server.values.defect import report_defect
 from trunkline_server.values.principal import Principal
 from trunkline_server.values.record import RequestRecord
 
@@ -166,8 +166,7 @@ class Engine:
                 run.fail(CancelledByCallerError("the caller cancelled or left"))
             raise
         except Exception as error:
-            log.exception("request %s failed by a defect of the gateway", run.record.request_id)
-            defect = InternalError("the gateway failed; its log says more under this request's id")
+            defect = report_defect(log, error, run.record.request_id)
             run.fail(defect)
             if admitted and stream:
                 yield run.failed_batch()

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import time
-import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Never, TypeVar, cast
@@ -13,10 +12,11 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 
 from trunkline.context import CallContext, is_request_id, new_request_id
-from trunkline.errors import GatewayError, InternalError, InvalidRequestError
+from trunkline.errors import GatewayError, InvalidRequestError
 from trunkline.metadata import REQUEST_ID, from_metadata
 from trunkline.running import RunningCall, RunningCalls
 from trunkline.status import status_code, status_message, trailers
+from trunkline_server.values.defect import report_defect
 
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response", bound=Message)
@@ -71,7 +71,7 @@ async def answer(
         except grpc.aio.InternalError:
             raise
         except Exception as error:  # noqa: BLE001 whatever it is, the client gets a typed status
-            failure = _defect(error, caller.request_id)
+            failure = report_defect(log, error, caller.request_id)
         if on_failure is not None:
             await on_failure(failure)
         await abort(context, failure, caller.request_id)
@@ -117,10 +117,3 @@ def peer_ip(peer: str) -> str:
     """
     kind, _, address = unquote(peer).partition(":")
     return address.rpartition(":")[0].strip("[]") if kind in ("ipv4", "ipv6") else ""
-
-
-def _defect(error: Exception, request_id: str) -> InternalError:
-    """Logs where it happened. The exception's own text stays out: it may quote a prompt."""
-    frames = "".join(traceback.format_tb(error.__traceback__))
-    log.error("request %s failed by a defect of the gateway: %s\n%s", request_id, type(error).__qualname__, frames)
-    return InternalError("the gateway failed; its log says more under this request's id")
