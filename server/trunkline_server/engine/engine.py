@@ -40,9 +40,9 @@ from trunkline_server.ledger.ledger import Ledger
 from trunkline_server.providers.target import Target
 from trunkline_server.routing.catalog import Catalog
 from trunkline_server.routing.plan import Plan
+from trunkline_server.telemetry.defect import report_defect
 from trunkline_server.telemetry.tracing import Tracing
 from trunkline_server.transport.exchange import Transport
-from trunkline_server.values.defect import report_defect
 from trunkline_server.values.principal import Principal
 from trunkline_server.values.record import RequestRecord
 

@@ -16,7 +16,7 @@ from trunkline.errors import GatewayError, InvalidRequestError
 from trunkline.metadata import REQUEST_ID, from_metadata
 from trunkline.running import RunningCall, RunningCalls
 from trunkline.status import status_code, status_message, trailers
-from trunkline_server.values.defect import report_defect
+from trunkline_server.telemetry.defect import report_defect
 
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response", bound=Message)
