@@ -1,13 +1,13 @@
 """Where everything that goes wrong in a handler becomes an answer in OpenAI's shape."""
 
 import logging
-import traceback
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from trunkline.errors import CancelledByCallerError, GatewayError, InternalError
 from trunkline.metadata import REQUEST_ID
+from trunkline.textless import trace_of
 from trunkline_bridge.app_keys import SETTINGS
 from trunkline_bridge.context import assign_call_id
 from trunkline_bridge.errors import ErrorAnswer, SurfaceError, answer
@@ -49,17 +49,6 @@ def told(error: Exception, request: web.Request) -> ErrorAnswer:
         case _:
             log.error("%s %s failed unexpectedly\n%s", request.method, _route(request), trace_of(error))
             return answer(InternalError("unexpected"), retry_after_s=retry_after_s)
-
-
-def trace_of(error: BaseException) -> str:
-    """Where an exception and its causes came from, without their texts: those may hold content or secrets."""
-    lines = []
-    while True:
-        lines.append("".join(traceback.format_tb(error.__traceback__)) + type(error).__qualname__)
-        cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-        if cause is None:
-            return "\ncaused by\n".join(lines)
-        error = cause
 
 
 def _error_response(found: ErrorAnswer, call_id: str) -> web.Response:

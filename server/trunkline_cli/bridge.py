@@ -23,4 +23,4 @@ def run(arguments: argparse.Namespace) -> int:
     settings = read_settings(options, os.environ if options.config else {})
     if settings is None:
         return EXIT_STARTUP
-    return run_bridge(arguments.core, settings, options)
+    return run_bridge(arguments.core, settings)

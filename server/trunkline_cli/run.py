@@ -49,7 +49,7 @@ def run_core(settings: Settings, options: RunOptions) -> int:
     return _run(settings, _core(settings, options))
 
 
-def run_bridge(core_address: str, settings: Settings, options: RunOptions) -> int:
+def run_bridge(core_address: str, settings: Settings) -> int:
     """REST only, in front of a core elsewhere."""
     return _run(settings, _bridge(core_address, settings))
 

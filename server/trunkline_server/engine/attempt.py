@@ -238,6 +238,7 @@ class Attempt:
             watch.waiting(self._first_token_at, "the first-token limit")
         began = time.monotonic_ns()
         try:
+            # As `_read` does, without its coroutine: this is awaited for each event.
             return await exchange.read()
         except (ProviderSilentError, ProviderBadAnswerError):
             if not finished:

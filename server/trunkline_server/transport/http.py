@@ -66,17 +66,10 @@ class HttpTransport:
             all_headers = {**all_headers, **request.headers, **headers}
         url = self._url_of(provider, request.path)
         try:
-            return await self._post(url, request.body, all_headers)
-        except _STALE:
-            return await self._post_again(provider, url, request.body, all_headers)
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise unreachable(provider, error) from error
-
-    async def _post_again(
-        self, provider: Provider, url: URL, body: bytes, headers: Mapping[str, str]
-    ) -> "HttpExchange":
-        try:
-            return await self._post(url, body, headers)
+            try:
+                return await self._post(url, request.body, all_headers)
+            except _STALE:
+                return await self._post(url, request.body, all_headers)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise unreachable(provider, error) from error
 
