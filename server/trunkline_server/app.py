@@ -110,7 +110,7 @@ def _provider(name: str, settings: ProviderSettings) -> Provider:
         name=name,
         kind=kind,
         base_url=(settings.base_url or kind.base_url).rstrip("/"),
-        api_key=settings.api_key,
+        api_keys=(settings.api_key,) if settings.api_key else (),
         headers=settings.headers,
         send_trace_context=settings.send_trace_context,
     )

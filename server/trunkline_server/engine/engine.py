@@ -227,7 +227,7 @@ class Engine:
             run,
             request,
             target,
-            dialect=self._dialects[kind.dialect],
+            dialect=self._dialects[target.dialect],
             transport=self._transports[kind.transport],
             timeouts=timeouts,
             span_id=self._tracing.new_span_id(),

@@ -53,7 +53,7 @@ class Run:
             target=target.name,
             provider=target.provider.name,
             model=target.model,
-            dialect=target.provider.kind.dialect,
+            dialect=target.dialect,
             start_us=self.elapsed_us(),
         )
 

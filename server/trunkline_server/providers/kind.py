@@ -18,6 +18,21 @@ class LimitHeaders(NamedTuple):
     """How long until it is whole again, as a duration such as "6m0s" or "12ms"."""
 
 
+class AuthHeader(NamedTuple):
+    """The header in which a provider takes its key."""
+
+    name: str
+    prefix: str = ""
+    """What stands before the key."""
+
+    def of(self, key: str) -> dict[str, str]:
+        """The header itself."""
+        return {self.name: self.prefix + key}
+
+
+BEARER: Final = AuthHeader("Authorization", "Bearer ")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderKind:
     """What all providers of one kind have in common."""
@@ -29,6 +44,8 @@ class ProviderKind:
     """Its own address; empty: the configuration must give one."""
     api_key_env: str = ""
     """The environment variable its credential usually stands in; empty: none is usual."""
+    auth: AuthHeader = BEARER
+    """How a key is sent."""
     transport: str = "http"
     """How it is reached: "http", or "echo" for the one inside this process."""
     telemetry_name: str = ""

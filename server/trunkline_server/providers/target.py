@@ -1,9 +1,9 @@
 """A provider as configured, and one of its models as the place an attempt goes to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from trunkline.secret import NO_SECRET, Secret
+from trunkline.secret import Secret
 from trunkline_server.providers.kinds import ProviderKind
 
 
@@ -16,8 +16,8 @@ class Provider:
     kind: ProviderKind
     base_url: str
     """Without a slash at the end, such as "https://api.openai.com/v1"."""
-    api_key: Secret = NO_SECRET
-    """Sent to `base_url` and nowhere else. Empty: none is sent."""
+    api_keys: Sequence[Secret] = ()
+    """Sent to `base_url` and nowhere else, one with each call. Empty: none is sent."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Sent with every call, such as OpenAI-Organization."""
     send_trace_context: bool = False
@@ -33,8 +33,10 @@ class Target:
     """The model id as the provider knows it."""
     name: str
     """ "provider/model", as reports, spans and the access log name it."""
+    dialect: str
+    """The wire language that this model is spoken to in."""
 
     @classmethod
     def of(cls, provider: Provider, model: str) -> "Target":
         """With the name that the two make."""
-        return cls(provider=provider, model=model, name=f"{provider.name}/{model}")
+        return cls(provider=provider, model=model, name=f"{provider.name}/{model}", dialect=provider.kind.dialect)

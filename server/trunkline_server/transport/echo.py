@@ -46,7 +46,9 @@ class EchoTransport:
     def __init__(self, clock: Clock = time.time) -> None:
         self._clock = clock
 
-    async def open(self, provider: Provider, request: WireRequest, headers: Mapping[str, str]) -> "EchoExchange":
+    async def open(
+        self, provider: Provider, request: WireRequest, headers: Mapping[str, str], *, key_index: int = 0
+    ) -> "EchoExchange":
         try:
             if request.path != PATH:
                 raise RefusedError(404, f"Unknown request URL: POST {request.path}", code="unknown_url")

@@ -37,10 +37,12 @@ class Exchange(Protocol):
 class Transport(Protocol):
     """A way to reach providers."""
 
-    async def open(self, provider: Provider, request: WireRequest, headers: Mapping[str, str]) -> Exchange:
+    async def open(
+        self, provider: Provider, request: WireRequest, headers: Mapping[str, str], *, key_index: int = 0
+    ) -> Exchange:
         """Sends the request and waits for the answer's status and headers.
 
-        `headers` are the call's own, such as traceparent. Raises ProviderUnavailableError if there is no answer.
+        `headers` are the call's own, such as traceparent; `key_index` says which of the provider's keys is sent. Raises ProviderUnavailableError if there is no answer.
         Cancelling closes the connection.
         """
         ...

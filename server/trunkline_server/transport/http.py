@@ -33,7 +33,7 @@ class HttpTransport:
         self._connect_timeout_s = connect_timeout_s
         self._session: aiohttp.ClientSession | None = None
         self._lingering: set[aiohttp.ClientResponse] = set()
-        self._headers: dict[str, dict[str, str]] = {}
+        self._headers: dict[tuple[str, int], dict[str, str]] = {}
         self._urls: dict[tuple[str, str], URL] = {}
 
     @property
@@ -60,8 +60,10 @@ class HttpTransport:
             response.close()
         await self.session.close()
 
-    async def open(self, provider: Provider, request: WireRequest, headers: Mapping[str, str]) -> "HttpExchange":
-        all_headers = self._headers_of(provider)
+    async def open(
+        self, provider: Provider, request: WireRequest, headers: Mapping[str, str], *, key_index: int = 0
+    ) -> "HttpExchange":
+        all_headers = self._headers_of(provider, key_index)
         if headers or request.headers:
             all_headers = {**all_headers, **request.headers, **headers}
         url = self._url_of(provider, request.path)
@@ -78,13 +80,13 @@ class HttpTransport:
         response = await self.session.post(url, data=data, headers=headers, allow_redirects=False)
         return HttpExchange(response, self._lingering)
 
-    def _headers_of(self, provider: Provider) -> dict[str, str]:
-        found = self._headers.get(provider.name)
+    def _headers_of(self, provider: Provider, key_index: int) -> dict[str, str]:
+        found = self._headers.get((provider.name, key_index))
         if found is None:
             found = {**BASE_HEADERS, **provider.headers}
-            if provider.api_key:
-                found["Authorization"] = f"Bearer {provider.api_key.reveal()}"
-            self._headers[provider.name] = found
+            if provider.api_keys:
+                found |= provider.kind.auth.of(provider.api_keys[key_index].reveal())
+            self._headers[provider.name, key_index] = found
         return found
 
     def _url_of(self, provider: Provider, path: str) -> URL:

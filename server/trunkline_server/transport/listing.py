@@ -60,8 +60,8 @@ async def list_model_ids(session: aiohttp.ClientSession, provider: Provider, tim
 async def fetch_listing(session: aiohttp.ClientSession, provider: Provider, timeout_s: float) -> Listing:
     """The list with what tells the engine behind it. Raises as `list_model_ids` does."""
     headers = {**_HEADERS, **provider.headers}
-    if provider.api_key:
-        headers["Authorization"] = f"Bearer {provider.api_key.reveal()}"
+    if provider.api_keys:
+        headers |= provider.kind.auth.of(provider.api_keys[0].reveal())
     url, limit = f"{provider.base_url}/models", asyncio.timeout(timeout_s)
     try:
         # A redirect would take the credential to another address.

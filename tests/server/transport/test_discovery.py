@@ -69,7 +69,7 @@ async def test_an_engine_is_what_it_says_and_not_where_it_is(session: aiohttp.Cl
         [(provider, ids)] = await probe_local_engines(session, kinds_at(vllm=server), ())
     name = {"vllm": "vllm", "openai_compatible": f"local-{server.port}"}.get(kind, f"{kind}-{server.port}")
     assert (provider.kind.name, provider.name, provider.base_url, ids) == (kind, name, server.base_url, ["m"])
-    assert not provider.api_key
+    assert not provider.api_keys
     assert [
         request.headers.get("Authorization") for request in server.requests if "Authorization" in request.headers
     ] == []

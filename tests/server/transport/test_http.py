@@ -20,7 +20,7 @@ REQUEST = WireRequest(path="/chat/completions", body=b"{}", stream=False)
 
 
 def provider(base_url: str) -> Provider:
-    return Provider(name="p", kind=KIND, base_url=base_url, api_key=Secret("sk-1"), headers={"X-Org": "o"})
+    return Provider(name="p", kind=KIND, base_url=base_url, api_keys=(Secret("sk-1"),), headers={"X-Org": "o"})
 
 
 @pytest.fixture

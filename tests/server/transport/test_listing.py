@@ -32,7 +32,11 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 def provider(base_url: str, api_key: Secret = NO_SECRET) -> Provider:
     return Provider(
-        name="p", kind=KINDS["openai"], base_url=base_url, api_key=api_key, headers={"OpenAI-Organization": "org"}
+        name="p",
+        kind=KINDS["openai"],
+        base_url=base_url,
+        api_keys=(api_key,) if api_key else (),
+        headers={"OpenAI-Organization": "org"},
     )
 
 

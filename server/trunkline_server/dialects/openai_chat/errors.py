@@ -170,7 +170,7 @@ def _wait_ms(target: Target, kind: type[GatewayError], headers: Mapping[str, str
 def _without_secrets(target: Target, body: bytes) -> bytes:
     """What the gateway itself sent to prove who it is never comes back to a caller, whatever it looks like."""
     provider = target.provider
-    for secret in (provider.api_key.reveal(), *provider.headers.values()):
+    for secret in (*(key.reveal() for key in provider.api_keys), *provider.headers.values()):
         if len(secret) >= _MIN_SECRET_CHARS:
             body = body.replace(secret.encode(), b"***")
     return body

@@ -192,7 +192,7 @@ def test_the_credentials_of_the_gateway_never_come_back(status: int) -> None:
         name="own",
         kind=KINDS["openai_compatible"],
         base_url="http://127.0.0.1:9/v1",
-        api_key=Secret(CANARY),
+        api_keys=(Secret(CANARY),),
         headers={"X-Tenant-Key": f"{CANARY}-too"},
     )
     message = f"Incorrect key provided: {CANARY}; header {CANARY}-too"
