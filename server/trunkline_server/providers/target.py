@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from trunkline.secret import Secret
 from trunkline_server.providers.kinds import ProviderKind
+from trunkline_server.providers.model_facts import UNKNOWN_MODEL, ModelFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,8 @@ class Target:
     """ "provider/model", as reports, spans and the access log name it."""
     dialect: str
     """The wire language that this model is spoken to in."""
+    facts: ModelFacts = UNKNOWN_MODEL
+    """What is known of the model."""
 
     @classmethod
     def of(cls, provider: Provider, model: str) -> "Target":
