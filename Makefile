@@ -65,7 +65,7 @@ gen: $(GEN)/installed ## Regenerate the stubs from protos/
 lock: $(GEN)/installed ## Bring requirements.lock up to pyproject.toml; ARGS=--upgrade for newer versions
 	$(GEN)/bin/python $(PIP_INSTALL) $(UV)
 	$(GEN)/bin/uv pip compile pyproject.toml --output-file requirements.lock --quiet \
-		--universal --python-version 3.11 --extra gateway --group dev \
+		--universal --python-version 3.11 --extra gateway --extra tokenizer --group dev \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(ARGS)
 
 .PHONY: clean
