@@ -64,6 +64,22 @@ HEDGE: Final = "trunkline.hedge"
 PROVIDER_REQUEST_ID: Final = "trunkline.provider_request_id"
 USAGE_ESTIMATED: Final = "trunkline.usage_estimated"
 
+# Metrics, and attributes that only they have. Prometheus adds units and _total.
+REQUESTS_METRIC: Final = "trunkline.requests"
+REQUEST_DURATION_METRIC: Final = "trunkline.request.duration"
+FIRST_TOKEN_METRIC: Final = "trunkline.request.time_to_first_token"  # noqa: S105 tokens of a model
+OVERHEAD_METRIC: Final = "trunkline.request.overhead"
+ATTEMPTS_METRIC: Final = "trunkline.attempts"
+RETRIES_METRIC: Final = "trunkline.retries"
+FALLBACKS_METRIC: Final = "trunkline.fallbacks"
+RESUMES_METRIC: Final = "trunkline.resumes"
+TOKENS_METRIC: Final = "trunkline.tokens"
+COST_METRIC: Final = "trunkline.cost.usd"
+UNPRICED_METRIC: Final = "trunkline.attempts.unpriced"
+TOKEN_USAGE_METRIC: Final = "gen_ai.client.token.usage"  # noqa: S105 tokens of a model
+TOKEN_TYPE: Final = "trunkline.token_type"  # noqa: S105 tokens of a model
+GEN_AI_TOKEN_TYPE: Final = "gen_ai.token.type"  # noqa: S105 tokens of a model
+
 # Events.
 EXCEPTION_EVENT: Final = "exception"
 FIRST_TOKEN_EVENT: Final = "trunkline.first_token"  # noqa: S105 a token of a model

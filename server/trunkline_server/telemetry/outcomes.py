@@ -18,6 +18,9 @@ OUTCOMES = {
 } | {AttemptOutcome.ATTEMPT_OUTCOME_UNSPECIFIED: "not_sent"}
 """How an attempt ended."""
 
+FAULTS = frozenset({AttemptOutcome.ATTEMPT_OUTCOME_FAILED, AttemptOutcome.ATTEMPT_OUTCOME_TIMED_OUT})
+"""The ends of attempts that are a provider's fault."""
+
 _STATUSES = {code.value[0]: code.name for code in grpc.StatusCode}
 _REASONS = {
     value: name.removeprefix("ERROR_REASON_").lower()

@@ -23,7 +23,6 @@ _UNSET = Status(StatusCode.UNSET)
 _ERROR = Status(StatusCode.ERROR)
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 
-_FAULTS = {AttemptOutcome.ATTEMPT_OUTCOME_FAILED, AttemptOutcome.ATTEMPT_OUTCOME_TIMED_OUT}
 _OPTIONAL_USAGE = {
     "cache_read_tokens": names.USAGE_CACHE_READ_INPUT_TOKENS,
     "cache_write_tokens": names.USAGE_CACHE_WRITE_INPUT_TOKENS,
@@ -87,7 +86,7 @@ class _Spans:
     def of_attempt(
         self, attempt: Attempt, span_id: int, peer: Peer, attributes: Mapping[str, Attribute]
     ) -> ReadableSpan:
-        failed = attempt.outcome in _FAULTS
+        failed = attempt.outcome in outcomes.FAULTS
         start_us, end_us = attempt.start_us, attempt.start_us + attempt.duration_us
         return ReadableSpan(
             name=f"{names.CHAT} {outcomes.bounded(attempt.model)}",
@@ -187,7 +186,7 @@ def _attempt_attributes(record: RequestRecord, attempt: Attempt, peer: Peer) -> 
         found[names.COST_NANO_USD] = attempt.cost.nano_usd
     if attempt.HasField("failure"):
         found |= _known({names.PROVIDER_CODE: outcomes.provider_code(attempt.failure)})
-    if attempt.outcome in _FAULTS:
+    if attempt.outcome in outcomes.FAULTS:
         told = attempt.HasField("failure")
         found[names.ERROR_TYPE] = outcomes.reason_name(attempt.failure) if told else found[names.OUTCOME]
         if attempt.HasField("first_token_us"):

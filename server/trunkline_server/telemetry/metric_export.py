@@ -1,0 +1,131 @@
+"""The metrics as OTLP: what is counted here in the SDK's data classes, pushed by the SDK's exporters.
+
+Importing this module loads OpenTelemetry's SDK, so only a process that exports does.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    Gauge,
+    HistogramDataPoint,
+    Metric,
+    MetricExporter,
+    MetricExportResult,
+    MetricsData,
+    NumberDataPoint,
+    ResourceMetrics,
+    ScopeMetrics,
+    Sum,
+)
+from opentelemetry.sdk.metrics.export import Histogram as HistogramData
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from trunkline import __version__
+from trunkline_server.telemetry import names
+from trunkline_server.telemetry.instruments import Bins, Counter, Histogram, Instrument, Instruments, Observed, named
+
+logger = logging.getLogger(__name__)
+
+SCOPE = InstrumentationScope(names.SCOPE, __version__, names.SCHEMA_URL)
+
+# Sums since the start: what a backend missed while it was away is in the next figure, so nothing is kept for it.
+_TEMPORALITY = AggregationTemporality.CUMULATIVE
+
+
+class MetricExport:
+    """Pushes all figures every `interval_s`, from a thread of its own.
+
+    A backend that is slow or away delays the next push and costs nothing else: there is no queue.
+    """
+
+    def __init__(
+        self, exporter: MetricExporter, instruments: Instruments, *, resource: Resource, interval_s: float
+    ) -> None:
+        self._exporter = exporter
+        self._instruments = instruments
+        self._resource = resource
+        self._interval_s = interval_s
+        self._started_ns = time.time_ns()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="trunkline-metrics", daemon=True)
+        self.failed = 0
+        """Pushes that the backend did not take."""
+
+    def start(self) -> None:
+        """Begins to push; call it in the process that answers requests."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> None:
+        """Pushes a last time and ends, within about `timeout_s`. Blocks: call it in a thread."""
+        self._stopped.set()
+        self._thread.join(timeout_s)
+        self._exporter.shutdown(timeout_millis=timeout_s * 1000)
+
+    def data(self) -> MetricsData:
+        """All figures as they are now."""
+        now_ns = time.time_ns()
+        metrics = [self._metric(instrument, now_ns) for instrument in self._instruments]
+        scope = ScopeMetrics(
+            SCOPE, [metric for metric in metrics if metric.data.data_points], schema_url=names.SCHEMA_URL
+        )
+        return MetricsData([ResourceMetrics(self._resource, [scope], schema_url=self._resource.schema_url)])
+
+    def _run(self) -> None:
+        stopping = False
+        while not stopping:
+            stopping = self._stopped.wait(self._interval_s)
+            try:
+                taken = self._exporter.export(self.data()) is MetricExportResult.SUCCESS
+            except Exception:  # one push that goes wrong must not end all later ones
+                logger.exception("the metrics could not be pushed")
+                taken = False
+            self.failed += not taken
+
+    def _metric(self, instrument: Instrument, now_ns: int) -> Metric:
+        description = instrument.description
+        data: Sum | Gauge | HistogramData
+        match instrument:
+            case Counter(scale=scale):
+                sums = ((values, total / scale) for values, total in list(instrument.series.items()))
+                data = Sum(list(self._numbers(instrument, sums, now_ns)), _TEMPORALITY, is_monotonic=True)
+            case Histogram():
+                points = [
+                    self._histogram_point(instrument, values, bins, now_ns)
+                    for values, bins in list(instrument.series.items())
+                ]
+                data = HistogramData(points, _TEMPORALITY)
+            case Observed(is_sum=True):
+                data = Sum(
+                    list(self._numbers(instrument, iter(instrument.read()), now_ns)), _TEMPORALITY, is_monotonic=True
+                )
+            case Observed():
+                data = Gauge(list(self._numbers(instrument, iter(instrument.read()), now_ns)))
+        return Metric(description.name, description.text, description.unit, data)
+
+    def _numbers(
+        self, instrument: Instrument, figures: Iterator[tuple[tuple[str, ...], float]], now_ns: int
+    ) -> Iterator[NumberDataPoint]:
+        for values, value in figures:
+            yield NumberDataPoint(named(instrument.description, values), self._started_ns, now_ns, value)
+
+    def _histogram_point(
+        self, instrument: Histogram, values: tuple[str, ...], bins: Bins, now_ns: int
+    ) -> HistogramDataPoint:
+        counts = tuple(bins.counts)
+        return HistogramDataPoint(
+            named(instrument.description, values),
+            self._started_ns,
+            now_ns,
+            count=sum(counts),
+            sum=bins.total,
+            bucket_counts=counts,
+            explicit_bounds=instrument.bounds,
+            # Not kept: over the whole life of the process they say nothing.
+            min=None,  # type: ignore[arg-type]  # optional in OTLP; the exporters leave it out
+            max=None,  # type: ignore[arg-type]  # as above
+        )

@@ -1,0 +1,259 @@
+"""What is counted of requests and their attempts, once each is settled and from its record alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from trunkline.v1 import Attempt, AttemptOutcome, Usage
+from trunkline_server.telemetry import names, outcomes
+from trunkline_server.telemetry.instruments import Bins, Counter, Description, Histogram, Instruments, Values
+from trunkline_server.telemetry.peers import Peer
+from trunkline_server.values.record import RequestRecord
+
+NANO: Final = 1_000_000_000
+US: Final = 1_000_000
+
+# https://github.com/open-telemetry/semantic-conventions-genai/blob/main/docs/gen-ai/gen-ai-metrics.md
+DURATION_S: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+CHUNK_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24)
+TOKENS: Final = tuple(4**power for power in range(14))
+# The gateway's own share is far below what its providers take.
+OVERHEAD_S: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+
+_PEER_ATTRIBUTES: Final = (
+    names.OPERATION_NAME,
+    names.PROVIDER_NAME,
+    names.REQUEST_MODEL,
+    names.SERVER_ADDRESS,
+    names.SERVER_PORT,
+)
+_OPTIONAL_TOKENS: Final = ("cache_read", "cache_write", "reasoning")
+
+
+@dataclass(frozen=True, slots=True)
+class GenAiNames:
+    """One edition of the conventions' names for what both editions measure."""
+
+    duration: str
+    time_to_first_chunk: str
+    time_per_output_chunk: str
+
+
+TODAY: Final = GenAiNames(
+    "gen_ai.client.operation.duration",
+    "gen_ai.client.operation.time_to_first_chunk",
+    "gen_ai.client.operation.time_per_output_chunk",
+)
+"""What backends know."""
+NEWEST: Final = GenAiNames(
+    "gen_ai.client.inference.duration",
+    "gen_ai.client.inference.time_to_first_chunk",
+    "gen_ai.client.inference.time_per_output_chunk",
+)
+"""What OTEL_SEMCONV_STABILITY_OPT_IN=gen_ai_latest_experimental asks for."""
+
+
+class RequestMetrics:
+    """Counts settled requests. Nothing is counted of content, and no attribute holds what a caller may choose freely:
+    models, routes and targets stand for what the configuration names, see docs/observability.md.
+    """
+
+    def __init__(self, instruments: Instruments, peers: Mapping[str, Peer], *, gen_ai: Sequence[GenAiNames]) -> None:
+        """`gen_ai` are the editions of the conventions to go by, at least one."""
+        self._peers = peers
+        self._requests = Counter(
+            Description(
+                name=names.REQUESTS_METRIC,
+                unit="{request}",
+                text="Requests settled.",
+                attributes=(names.MODEL, names.PROJECT, names.OUTCOME, names.ERROR_TYPE, names.STREAM),
+            )
+        )
+        self._durations = Histogram(
+            Description(
+                name=names.REQUEST_DURATION_METRIC,
+                unit="s",
+                text="Time from a request's arrival to its end.",
+                attributes=(names.MODEL, names.OUTCOME, names.STREAM),
+            ),
+            DURATION_S,
+        )
+        self._first_tokens = Histogram(
+            Description(
+                name=names.FIRST_TOKEN_METRIC,
+                unit="s",
+                text="Time from a streamed request's arrival to its first content.",
+                attributes=(names.MODEL,),
+            ),
+            DURATION_S,
+        )
+        self._overheads = Histogram(
+            Description(
+                name=names.OVERHEAD_METRIC,
+                unit="s",
+                text="Time that the gateway itself took for a request, waiting for providers and queues excluded.",
+                attributes=(names.STREAM,),
+            ),
+            OVERHEAD_S,
+        )
+        self._attempts = Counter(
+            Description(
+                name=names.ATTEMPTS_METRIC,
+                unit="{attempt}",
+                text="Calls made to targets.",
+                attributes=(names.TARGET, names.OUTCOME, names.ERROR_TYPE),
+            )
+        )
+        self._retries = Counter(
+            Description(
+                name=names.RETRIES_METRIC,
+                unit="{attempt}",
+                text="Calls that repeated one to the same target, by what had gone wrong.",
+                attributes=(names.TARGET, names.ERROR_TYPE),
+            )
+        )
+        self._fallbacks = Counter(
+            Description(
+                name=names.FALLBACKS_METRIC,
+                unit="{attempt}",
+                text="Calls that took over from another target, by the target given up and what had gone wrong there.",
+                attributes=(names.TARGET, names.ERROR_TYPE),
+            )
+        )
+        self._resumes = Counter(
+            Description(
+                name=names.RESUMES_METRIC,
+                unit="{request}",
+                text="Answers that another target went on with after they had broken off.",
+                attributes=(names.TARGET,),
+            )
+        )
+        self._tokens = Counter(
+            Description(
+                name=names.TOKENS_METRIC,
+                unit="{token}",
+                text="Tokens used. cache_read and cache_write are part of input, reasoning is part of output.",
+                attributes=(names.MODEL, names.TARGET, names.PROJECT, names.TOKEN_TYPE),
+            )
+        )
+        self._cost = Counter(
+            Description(
+                name=names.COST_METRIC,
+                unit="{USD}",
+                text="What attempts cost, as far as it is known.",
+                attributes=(names.MODEL, names.TARGET, names.PROJECT),
+            ),
+            scale=NANO,
+        )
+        self._unpriced = Counter(
+            Description(
+                name=names.UNPRICED_METRIC,
+                unit="{attempt}",
+                text="Attempts that used tokens and whose cost is not known.",
+                attributes=(names.TARGET,),
+            )
+        )
+        self._token_usage = Histogram(
+            Description(
+                name=names.TOKEN_USAGE_METRIC,
+                unit="{token}",
+                text="Number of input and output tokens used.",
+                attributes=(*_PEER_ATTRIBUTES, names.RESPONSE_MODEL, names.GEN_AI_TOKEN_TYPE),
+            ),
+            TOKENS,
+        )
+        self._gen_ai_durations = [_seconds(edition.duration, "GenAI operation duration.") for edition in gen_ai]
+        self._first_chunks = [
+            _seconds(edition.time_to_first_chunk, "Time to the first chunk of a stream.", error=False)
+            for edition in gen_ai
+        ]
+        self._chunks = [
+            _seconds(edition.time_per_output_chunk, "Time between two chunks of a stream.", CHUNK_S, error=False)
+            for edition in gen_ai
+        ]
+        instruments.add(
+            self._requests,
+            self._durations,
+            self._first_tokens,
+            self._overheads,
+            self._attempts,
+            self._retries,
+            self._fallbacks,
+            self._resumes,
+            self._tokens,
+            self._cost,
+            self._unpriced,
+            self._token_usage,
+            *self._gen_ai_durations,
+            *self._first_chunks,
+            *self._chunks,
+        )
+
+    def chunks_of(self, provider: str, model: str) -> Sequence[Bins]:
+        """Where the time between two chunks of a target's stream goes, in seconds, to be looked up once an attempt."""
+        values = self._peer_values(provider, model)
+        return [histogram.at(values) for histogram in self._chunks]
+
+    def settled(self, record: RequestRecord) -> None:
+        """Counts a settled request and its attempts."""
+        report, failure = record.report, record.failure
+        # A name that led to no target is whatever the caller wrote.
+        model = record.model if report.attempts or report.target or report.route else ""
+        outcome = outcomes.outcome(failure)
+        error = outcomes.reason_name(failure) if failure is not None and outcome == outcomes.FAILED else ""
+        stream = "true" if record.stream else "false"
+        project = record.principal.project
+        self._requests.add((model, project, outcome, error, stream))
+        self._durations.at((model, outcome, stream)).add(report.duration_us / US)
+        if record.stream and report.HasField("first_token_us"):
+            self._first_tokens.at((model,)).add(report.first_token_us / US)
+        self._overheads.at((stream,)).add(report.overhead_us / US)
+        if report.resumed:
+            self._resumes.add((report.target,))
+        before: Attempt | None = None
+        for attempt in report.attempts:
+            self._attempt(record, attempt, model)
+            if before is not None and not attempt.hedge:
+                given_up = outcomes.reason_name(before.failure) if before.HasField("failure") else ""
+                counter = self._retries if before.target == attempt.target else self._fallbacks
+                counter.add((before.target, given_up))
+            before = attempt
+
+    def _attempt(self, record: RequestRecord, attempt: Attempt, model: str) -> None:
+        target, project = attempt.target, record.principal.project
+        outcome = outcomes.OUTCOMES[attempt.outcome]
+        failed = attempt.outcome in outcomes.FAULTS
+        error = (outcomes.reason_name(attempt.failure) if attempt.HasField("failure") else outcome) if failed else ""
+        self._attempts.add((target, outcome, error))
+        values = self._peer_values(attempt.provider, attempt.model)
+        answered = attempt.outcome == AttemptOutcome.ATTEMPT_OUTCOME_ANSWERED
+        response_model = record.response_model if answered else ""
+        for histogram in self._gen_ai_durations:
+            histogram.at((*values, error)).add(attempt.duration_us / US)
+        if record.stream and attempt.HasField("first_token_us"):
+            for histogram in self._first_chunks:
+                histogram.at(values).add(attempt.first_token_us / US)
+        if attempt.HasField("usage"):
+            self._usage((model, target, project), (*values, response_model), attempt.usage)
+        if attempt.cost.HasField("nano_usd"):
+            self._cost.add((model, target, project), attempt.cost.nano_usd)
+        elif attempt.HasField("usage"):
+            self._unpriced.add((target,))
+
+    def _usage(self, owner: Values, peer: Values, usage: Usage) -> None:
+        self._tokens.add((*owner, "input"), usage.input_tokens)
+        self._tokens.add((*owner, "output"), usage.output_tokens)
+        for kind in _OPTIONAL_TOKENS:
+            if count := getattr(usage, f"{kind}_tokens"):
+                self._tokens.add((*owner, kind), count)
+        self._token_usage.at((*peer, "input")).add(usage.input_tokens)
+        self._token_usage.at((*peer, "output")).add(usage.output_tokens)
+
+    def _peer_values(self, provider: str, model: str) -> Values:
+        peer = self._peers.get(provider) or Peer(provider)
+        return (names.CHAT, peer.name, model, peer.address, str(peer.port or ""))
+
+
+def _seconds(name: str, text: str, bounds: Sequence[float] = DURATION_S, *, error: bool = True) -> Histogram:
+    attributes = (*_PEER_ATTRIBUTES, names.ERROR_TYPE) if error else _PEER_ATTRIBUTES
+    return Histogram(Description(name=name, unit="s", text=text, attributes=attributes), bounds)
