@@ -70,7 +70,7 @@ def table(schema: Schema, path: str, at: Schema) -> Iterator[str]:
     for name, field in at["properties"].items():
         if "$ref" not in field:
             default = "required" if name in at.get("required", ()) else shown_default(field)
-            meaning = field["description"].replace("|", "\\|")
+            meaning = " ".join(field["description"].split()).replace("|", "\\|")
             yield f"| `{name}` | {type_of(schema, field)} | {default} | {meaning} |"
     yield ""
 
@@ -118,7 +118,9 @@ def limits(field: Schema) -> str:
 
 def shown_default(field: Schema) -> str:
     """The default as it would be written."""
-    default = field.get("default", {} if field["type"] == "object" else None)
+    if "default" not in field and field["type"] != "object":
+        return "unset"
+    default = field.get("default", {})
     return "empty" if default in ("", [], {}) else f"`{json.dumps(default)}`"
 
 

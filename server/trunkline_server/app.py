@@ -4,10 +4,10 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from trunkline.errors import GatewayError
-from trunkline_server.config.settings import ProviderSettings, Settings
+from trunkline_server.config.settings import ModelSettings, ProviderSettings, Settings
 from trunkline_server.dialects.registry import DIALECTS
 from trunkline_server.engine.engine import Engine
 from trunkline_server.governance.keys import KeyRing
@@ -15,6 +15,8 @@ from trunkline_server.ledger.ledger import Ledger
 from trunkline_server.providers.kinds import KINDS
 from trunkline_server.providers.target import Provider
 from trunkline_server.routing.catalog import Catalog
+from trunkline_server.routing.health import ProcessHealth
+from trunkline_server.routing.policy import HealthPolicy, Policy
 from trunkline_server.rpc.server import GrpcSurface
 from trunkline_server.telemetry.peers import Peer, peers_of
 from trunkline_server.telemetry.tracing import start_tracing
@@ -87,7 +89,7 @@ async def open_core(settings: Settings, ledger: Ledger) -> AsyncIterator[Core]:
                 dialects=DIALECTS,
                 transports={HTTP: http, ECHO: EchoTransport()},
                 limits=settings.limits,
-                timeouts=settings.timeouts,
+                health=ProcessHealth(_health_policy(settings)),
                 ledger=ledger,
                 tracing=tracing,
             )
@@ -110,7 +112,7 @@ def _provider(name: str, settings: ProviderSettings) -> Provider:
         name=name,
         kind=kind,
         base_url=(settings.base_url or kind.base_url).rstrip("/"),
-        api_keys=(settings.api_key,) if settings.api_key else (),
+        api_keys=settings.api_keys or ((settings.api_key,) if settings.api_key else ()),
         headers=settings.headers,
         send_trace_context=settings.send_trace_context,
     )
@@ -123,4 +125,26 @@ def _catalog(settings: Settings, providers: Collection[Provider]) -> Catalog:
     if settings.echo:
         routes.setdefault(ECHO, (f"{ECHO}/{ECHO}",))
     owners = {name: model.owner for name, model in settings.models.items() if model.owner}
-    return Catalog(providers, routes=routes, offers=offers, owners=owners, closed=closed)
+    return Catalog(
+        providers,
+        routes=routes,
+        offers=offers,
+        owners=owners,
+        closed=closed,
+        settings=settings.targets,
+        policies={name: _policy(settings, model) for name, model in settings.models.items()},
+        policy=_policy(settings, None),
+    )
+
+
+def _policy(settings: Settings, model: ModelSettings | None) -> Policy:
+    """What is allowed for requests of a configured model, or of any other."""
+    common = {**settings.retries.model_dump(), **settings.timeouts.model_dump()}
+    own = {} if model is None else model.model_dump(exclude_none=True)
+    names = [field.name for field in fields(Policy)]
+    return Policy(**{name: value for name in names if (value := own.get(name, common.get(name))) is not None})
+
+
+def _health_policy(settings: Settings) -> HealthPolicy:
+    found = {**settings.retries.model_dump(), **settings.breaker.model_dump()}
+    return HealthPolicy(**{field.name: found[field.name] for field in fields(HealthPolicy) if field.name in found})

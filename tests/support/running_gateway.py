@@ -51,9 +51,13 @@ def settings_for(
     api_key: str = "",
     **more: object,
 ) -> Settings:
-    """Providers of kind openai_compatible at these addresses; model "m" is tried on each of them in order."""
+    """Providers of kind openai_compatible at these addresses; model "m" is tried on each of them in order.
+
+    Nothing is retried unless `more` says so: most tests are about what one call does.
+    """
     routes = models or {"m": [f"{name}/m" for name in upstreams]}
     values: dict[str, Any] = {
+        "retries": {"max_retries": 0},
         "rest": {"port": 0},
         "grpc": {"port": 0},
         "providers": {

@@ -109,6 +109,8 @@ def _providers(checked: Checked) -> Iterator[Finding]:
             yield Finding((*at, "kind"), f"is not one of {', '.join(sorted(kinds))}{hint}")
         elif not provider.base_url and not kinds[provider.kind].base_url and not checked.has_lost_provider(name):
             yield Finding((*at, "base_url"), f"is missing: {provider.kind} has no address of its own")
+        if provider.api_key and provider.api_keys:
+            yield Finding((*at, "api_keys"), "stands beside api_key: put all keys into one of the two")
         seen: set[str] = set()
         for header in provider.headers:
             if header.lower() in seen:
@@ -125,6 +127,20 @@ def _models(checked: Checked) -> Iterator[Finding]:
         for index, target in enumerate(model.targets):
             if message := _target_problem(checked, target):
                 yield Finding(("models", name, "targets", index), message)
+
+
+def _targets(checked: Checked) -> Iterator[Finding]:
+    for target in checked.settings.targets:
+        if message := _target_problem(checked, target):
+            yield Finding(("targets", target), message)
+
+
+def _waits(checked: Checked) -> Iterator[Finding]:
+    retries, breaker = checked.settings.retries, checked.settings.breaker
+    if not checked.has_lost("retries") and retries.backoff_s > retries.max_backoff_s:
+        yield Finding(("retries", "backoff_s"), "is more than max_backoff_s")
+    if not checked.has_lost("breaker") and breaker.open_s > breaker.max_open_s:
+        yield Finding(("breaker", "open_s"), "is more than max_open_s")
 
 
 def _target_problem(checked: Checked, target: str) -> str | None:
@@ -162,4 +178,6 @@ _RULES: tuple[Callable[[Checked], Iterator[Finding]], ...] = (
     _keys,
     _providers,
     _models,
+    _targets,
+    _waits,
 )

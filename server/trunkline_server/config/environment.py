@@ -61,7 +61,7 @@ def with_usual_credentials(
     findings: list[Finding] = []
     for name, provider in settings.providers.items():
         kind = kinds.get(provider.kind)
-        if kind is None or provider.api_key or provider.base_url not in ("", kind.base_url):
+        if kind is None or provider.api_key or provider.api_keys or provider.base_url not in ("", kind.base_url):
             continue
         problems: list[Problem] = []
         api_key = _read(environment, kind.api_key_env, check_secret, problems)

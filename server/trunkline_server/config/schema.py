@@ -2,7 +2,8 @@
 
 from typing import Any, Final
 
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
 from trunkline_server.config.settings import Settings
 
@@ -16,7 +17,17 @@ def json_schema() -> dict[str, Any]:
 
 
 class _Generator(GenerateJsonSchema):
-    """Leaves out the titles that pydantic makes of names: they say nothing more."""
+    """Leaves out the titles that pydantic makes of names, which say nothing more, and null, which means unset."""
 
     def field_title_should_be_set(self, schema: object) -> bool:
         return False
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        """What may be unset is left out: nobody needs to write null."""
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        found = super().default_schema(schema)
+        if found.get("default", ...) is None:
+            del found["default"]
+        return found

@@ -73,6 +73,9 @@ class RestSettings(Listen):
 
     port: Port = 4000
     """Port to bind; 0 picks a free one."""
+    early_headers_s: Seconds = 15
+    """Of a stream that is silent, until its status and headers go out, so that what stands between does not give up.
+    A failure after that is told inside the stream."""
     cors_origins: tuple[Origin, ...] = ()
     """Origins, such as "https://app.example", whose pages may call from a browser; "*" for any. Others are refused."""
     allowed_hosts: tuple[Host, ...] = ()
@@ -112,8 +115,48 @@ class Timeouts(_Settings):
     """Between two pieces of a stream."""
     total_s: Seconds = 600
     """For a whole request whose caller set no deadline, every attempt included."""
+    heartbeat_s: Seconds = 15
+    """Of a stream that is silent, until a sign of life goes to its reader, and between two of them."""
+    write_stall_s: Seconds = 60
+    """For a client to take what is sent to it; one that does not read is cut off."""
     shutdown_grace_s: Seconds = 30
     """For running requests after SIGTERM; what is left then ends with a typed error."""
+
+
+class RetrySettings(_Settings):
+    """What is done when a provider fails before the caller has been given anything. See docs/survival.md."""
+
+    max_retries: Annotated[int, Field(ge=0, le=20)] = 2
+    """Most further calls of a request to the same target."""
+    max_attempts: Annotated[int, Field(ge=1, le=100)] = 10
+    """Most calls of a request in all."""
+    backoff_s: Seconds = 0.5
+    """The longest first wait before a retry; it is drawn between nothing and that, and may double each time."""
+    max_backoff_s: Seconds = 8
+    """The longest wait before any retry."""
+    on_throttle: Literal["wait", "next"] = "wait"
+    """Whether a throttled target is waited for once, or given up at once."""
+    max_throttle_wait_s: Seconds = 3
+    """The longest Retry-After that is waited for; after a longer one another target is called."""
+    budget_ratio: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = 0.2
+    """Retries of one target for each of its requests, over ten seconds: an outage must not be made worse."""
+    budget_floor: Annotated[int, Field(ge=0, le=1_000_000)] = 10
+    """Retries of one target in ten seconds that are allowed whatever the number of requests."""
+
+
+class BreakerSettings(_Settings):
+    """When a target that fails is not called for a while."""
+
+    min_samples: Annotated[int, Field(ge=1, le=10_000)] = 5
+    """Fewest results to judge by."""
+    window_s: Seconds = 30
+    """How far back results count."""
+    failure_ratio: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.5
+    """The share of failures that stops calls to it."""
+    open_s: Seconds = 5
+    """For how long, until one call may try again; each that fails doubles it."""
+    max_open_s: Seconds = 20
+    """The longest it is not called."""
 
 
 class KeySettings(_Settings):
@@ -140,6 +183,8 @@ class ProviderSettings(_Settings):
     """Where it is; empty: the kind's own address."""
     api_key: SecretText = Field(default_factory=lambda: NO_SECRET, json_schema_extra={"default": ""})
     """Its credential, best as ${VARIABLE}. Empty: the kind's usual environment variable, unless base_url is set."""
+    api_keys: tuple[SecretText, ...] = ()
+    """Several credentials, used in turn; one that is refused or throttled is spared. Instead of api_key."""
     headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
     """Headers sent with every call, such as OpenAI-Organization."""
     models: tuple[ModelName, ...] = ()
@@ -155,6 +200,36 @@ class ModelSettings(_Settings):
     """Targets as "provider/model", tried in this order."""
     owner: Label = ""
     """Shown as owned_by in the model list; empty: the first target's provider."""
+    continuation: Literal["off", "prefill", "restart"] = "prefill"
+    """How an answer is gone on with that broke off in plain text: not at all, by targets that can go on from what was
+    given, or else by asking afresh and checking that the answer begins the same."""
+    fall_back_on_refusal: bool = False
+    """Whether content that one target refused may be taken to the next."""
+    max_retries: Annotated[int, Field(ge=0, le=20)] | None = None
+    """Instead of retries.max_retries."""
+    max_attempts: Annotated[int, Field(ge=1, le=100)] | None = None
+    """Instead of retries.max_attempts."""
+    on_throttle: Literal["wait", "next"] | None = None
+    """Instead of retries.on_throttle."""
+    first_token_s: Seconds | None = None
+    """Instead of timeouts.first_token_s."""
+    idle_s: Seconds | None = None
+    """Instead of timeouts.idle_s."""
+    total_s: Seconds | None = None
+    """Instead of timeouts.total_s."""
+
+
+class TargetSettings(_Settings):
+    """One model of one provider."""
+
+    max_input_tokens: Annotated[int, Field(ge=1)] | None = None
+    """Its context window. A prompt that was too large for another target is taken here only if this is larger."""
+    prefill: bool | None = None
+    """Whether it goes on from an assistant message that stands last. Unset: as is known of it."""
+    max_concurrent: Annotated[int, Field(ge=1)] | None = None
+    """Most calls to it at once; what comes on top queues. Unset: no limit."""
+    max_queue: Annotated[int, Field(ge=0)] = 100
+    """Most requests that queue for it; what comes on top is taken elsewhere or turned away."""
 
 
 class LogSettings(_Settings):
@@ -184,6 +259,10 @@ class Settings(_Settings):
     """What the gateway takes on at once."""
     timeouts: Timeouts = Timeouts()
     """How long to wait."""
+    retries: RetrySettings = RetrySettings()
+    """What is done when a provider fails."""
+    breaker: BreakerSettings = BreakerSettings()
+    """When a target that fails is spared."""
     keys: tuple[KeySettings, ...] = ()
     """Virtual keys. None: everybody may call, but only loopback is served."""
     allow_unauthenticated: bool = False
@@ -192,6 +271,8 @@ class Settings(_Settings):
     """Providers by name."""
     models: dict[ModelName, ModelSettings] = Field(default_factory=dict)
     """Model names by what clients ask for."""
+    targets: dict[ModelName, TargetSettings] = Field(default_factory=dict)
+    """What is to be known of single targets, by "provider/model"."""
     echo: bool = True
     """Whether the built-in model `echo` is offered."""
     log: LogSettings = LogSettings()

@@ -1,18 +1,17 @@
 """One call to one target: the only place where a dialect meets the transport."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
 from trunkline.errors import DeadlineError, GatewayError, ProviderBadAnswerError, ProviderSilentError
 from trunkline.interruptible import Interruptible
-from trunkline.v1 import AttemptOutcome, CompleteRequest, NoteAction, StreamCompleteResponse
-from trunkline_server.config.settings import Timeouts
+from trunkline.v1 import AttemptOutcome, CompleteRequest, NoteAction, StreamCompleteResponse, TranslationNote
 from trunkline_server.dialects.dialect import Dialect, Ending, MalformedFrameError
 from trunkline_server.engine.estimate import estimated_usage
 from trunkline_server.engine.run import Run
-from trunkline_server.providers.target import Target
+from trunkline_server.routing.step import Go
 from trunkline_server.transport.exchange import Exchange, Transport
 from trunkline_server.transport.sse import SseParser
 from trunkline_server.values.wire import WireRequest
@@ -27,6 +26,10 @@ MAX_NOTES = 100
 AFTER_FINISH_S = 1.0
 # How long a connection whose answer is complete may take to end, so that it can be used again.
 LINGER_S = 1.0
+
+FIRST_TOKEN_LIMIT = "the first-token limit"  # noqa: S105 a token of a model
+ITS_SHARE = "its share of the time for the request"
+IDLE_LIMIT = "the idle limit"
 
 _STREAM_STARTS = (b"data:", b"event:", b":", b"id:", b"retry:")
 # Events that are no content: while there are no others, nothing is given to the caller.
@@ -45,21 +48,25 @@ class Attempt:
         self,
         run: Run,
         request: CompleteRequest,
-        target: Target,
+        go: Go,
         *,
         dialect: Dialect,
         transport: Transport,
-        timeouts: Timeouts,
+        idle_s: float,
         span_id: int,
     ) -> None:
         self.over = False
         """Whether the last batch, the one with `finished`, has been given."""
+        self.begun = False
+        """Whether a batch with content has been given."""
         self._run = run
         self._request = request
-        self._target = target
+        self._target = target = go.target
+        self._key_index = go.key_index
+        self._limit_at = go.limit_at
         self._dialect = dialect
         self._transport = transport
-        self._timeouts = timeouts
+        self._idle_s = idle_s
         self._span_id = span_id
         self._loop = run.watch.loop
         self._report = run.begin_attempt(target, span_id)
@@ -67,7 +74,7 @@ class Attempt:
         self._exchange: Exchange | None = None
         self._parser: SseParser | None = None
         self._first_piece = b""
-        self._first_token_at = 0.0
+        self._limit_text = FIRST_TOKEN_LIMIT
         self._ending: Ending | None = None
         self._failure: GatewayError | None = None
 
@@ -94,9 +101,15 @@ class Attempt:
             return AttemptOutcome.ATTEMPT_OUTCOME_TIMED_OUT
         return AttemptOutcome.ATTEMPT_OUTCOME_FAILED
 
-    async def open(self, *, stream: bool) -> None:
-        """Sends the request and waits for the answer to begin. Raises what the provider's failure means."""
+    async def open(self, *, stream: bool, notes: Sequence[TranslationNote] = ()) -> None:
+        """Sends the request and waits for the answer to begin. Raises what the provider's failure means.
+
+        `notes` tell what was changed of the request before it came here.
+        """
+        self._limit_text = FIRST_TOKEN_LIMIT if stream else ITS_SHARE
         wire = self._dialect.encode(self._request, self._target, stream=stream)
+        if notes:
+            self._report.notes.extend(notes)
         if wire.notes:
             self._report.notes.extend(wire.notes)
         self._exchange = exchange = await self._send(wire)
@@ -105,16 +118,14 @@ class Attempt:
         self._run.watch.attach(exchange.fail)
         if exchange.status // 100 != 2:
             await self._raise_refusal(exchange)
-        if stream:
-            self._run.watch.waiting(self._first_token_at, "the first-token limit")
-        # A whole answer may take as long as the request may: providers send its head early and think then.
+        self._run.watch.waiting(self._limit_at, self._limit_text)
         self._first_piece = await self._read(exchange)
         self._run.watch.arrived()
         if _is_stream(exchange.headers, self._first_piece):
             self._parser = SseParser()
 
     async def next_batch(self) -> StreamCompleteResponse:
-        """The next events of the answer; call it after `open`, until `over`."""
+        """The next events of the answer, not yet numbered; call it after `open`, until `over`."""
         exchange, parser = self._exchange, self._parser
         if exchange is None:
             raise RuntimeError("next_batch was called before open")
@@ -122,7 +133,7 @@ class Attempt:
             raise self._failure
         if parser is None:
             return await self._whole(exchange)
-        run, decoder = self._run, self._decoder
+        decoder = self._decoder
         batch = StreamCompleteResponse()
         events = batch.events
         while True:
@@ -140,24 +151,24 @@ class Attempt:
             except GatewayError as error:
                 # What came before the failure belongs to the caller, unless nothing has been given to it: then the
                 # next target starts afresh.
-                if not run.committed or not count:
+                if not self.begun or not count:
                     raise
                 self._failure = error
                 del events[count:]
-                return run.number(batch)
-            if count and (run.committed or self._commit(batch)):
-                return run.number(batch)
+                return batch
+            if count and (self.begun or self._begin(batch)):
+                return batch
 
     async def _send(self, wire: WireRequest) -> Exchange:
         run = self._run
         began = time.monotonic_ns()
-        self._first_token_at = self._loop.time() + self._timeouts.first_token_s
         try:
             with Interruptible() as sending:
                 run.watch.attach(sending.interrupt)
-                if wire.stream:
-                    run.watch.waiting(self._first_token_at, "the first-token limit")
-                return await self._transport.open(self._target.provider, wire, self._call_headers())
+                run.watch.waiting(self._limit_at, self._limit_text)
+                return await self._transport.open(
+                    self._target.provider, wire, self._call_headers(), key_index=self._key_index
+                )
         finally:
             run.watch.detach()
             run.provider_wait_ns += time.monotonic_ns() - began
@@ -194,7 +205,7 @@ class Attempt:
 
     async def _read_on(self, exchange: Exchange) -> bytes:
         """The next piece of a body that has begun, within the idle limit."""
-        self._run.watch.waiting(self._loop.time() + self._timeouts.idle_s, "the idle limit")
+        self._run.watch.waiting(self._loop.time() + self._idle_s, IDLE_LIMIT)
         try:
             return await self._read(exchange)
         finally:
@@ -232,10 +243,10 @@ class Attempt:
         if finished and self._request.choice_count <= 1:
             # With several choices, all that began may have finished before the next begins.
             watch.waiting(self._loop.time() + AFTER_FINISH_S, "the time for usage after the end")
-        elif self._run.committed:
-            watch.waiting(self._loop.time() + self._timeouts.idle_s, "the idle limit")
+        elif self.begun:
+            watch.waiting(self._loop.time() + self._idle_s, IDLE_LIMIT)
         else:
-            watch.waiting(self._first_token_at, "the first-token limit")
+            watch.waiting(self._limit_at, self._limit_text)
         began = time.monotonic_ns()
         try:
             # As `_read` does, without its coroutine: this is awaited for each event.
@@ -248,11 +259,12 @@ class Attempt:
             self._run.provider_wait_ns += time.monotonic_ns() - began
             watch.arrived()
 
-    def _commit(self, batch: StreamCompleteResponse) -> bool:
-        """Whether `batch` holds content; if so, it is marked as what the caller gets first."""
+    def _begin(self, batch: StreamCompleteResponse) -> bool:
+        """Whether `batch` holds content; if so, it is the first that this attempt gives."""
         if all(event.WhichOneof("kind") in _SILENT_KINDS for event in batch.events):
             return False
-        self._run.commit(self._report, batch)
+        self.begun = True
+        self._run.begin_answer(self._report, batch)
         return True
 
     def _finished(self, batch: StreamCompleteResponse) -> StreamCompleteResponse:
@@ -262,11 +274,12 @@ class Attempt:
             raise self._bad_answer("broke off before its end" if self._decoder.content_chars else "is empty")
         if not ending.finished.HasField("usage"):
             ending.finished.usage.CopyFrom(estimated_usage(self._request, self._decoder.content_chars))
-        if not self._run.committed:
-            self._run.commit(self._report, batch)
+        if not self.begun:
+            self.begun = True
+            self._run.begin_answer(self._report, batch)
         self._run.finish(self._report, ending, batch)
         self.over = True
-        return self._run.number(batch)
+        return batch
 
     def _account(self) -> None:
         """What was used although there is no whole answer: as reported if it was, else estimated, if anything came."""

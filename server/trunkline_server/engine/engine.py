@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import math
+import random
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
@@ -9,41 +11,39 @@ from contextlib import aclosing
 from trunkline.answer import AnswerBuilder
 from trunkline.context import CallContext, is_request_id, new_request_id
 from trunkline.errors import (
-    CacheMissError,
     CancelledByCallerError,
     GatewayError,
-    NotAllowedError,
     NotFoundError,
     ShuttingDownError,
 )
 from trunkline.v1 import (
-    CacheMode,
     CompleteRequest,
     CompleteResponse,
     GetModelRequest,
     GetModelResponse,
     ListModelsRequest,
     ListModelsResponse,
-    Role,
     StreamCompleteResponse,
 )
-from trunkline_server.config.settings import Limits, Timeouts
+from trunkline_server.config.settings import Limits
 from trunkline_server.dialects.dialect import Dialect
 from trunkline_server.engine.admission import Admission
 from trunkline_server.engine.attempt import Attempt
-from trunkline_server.engine.failures import Outlook, outlook
+from trunkline_server.engine.intake import folded, plan_for
+from trunkline_server.engine.pursuit import Pursuit
+from trunkline_server.engine.queues import Queues
 from trunkline_server.engine.run import Run
 from trunkline_server.engine.validation import validate
 from trunkline_server.engine.watch import Watch
 from trunkline_server.governance.keys import KeyRing
 from trunkline_server.ledger.ledger import Ledger
-from trunkline_server.providers.target import Target
 from trunkline_server.routing.catalog import Catalog
-from trunkline_server.routing.plan import Plan
+from trunkline_server.routing.course import Course
+from trunkline_server.routing.health import Health
+from trunkline_server.routing.step import Go
 from trunkline_server.telemetry.defect import report_defect
 from trunkline_server.telemetry.tracing import Tracing
 from trunkline_server.transport.exchange import Transport
-from trunkline_server.values.principal import Principal
 from trunkline_server.values.record import RequestRecord
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class Engine:
         dialects: Mapping[str, Dialect],
         transports: Mapping[str, Transport],
         limits: Limits,
-        timeouts: Timeouts,
+        health: Health,
         ledger: Ledger,
         tracing: Tracing,
     ) -> None:
@@ -82,7 +82,9 @@ class Engine:
         self._dialects = dialects
         self._transports = transports
         self._limits = limits
-        self._timeouts = timeouts
+        self._health = health
+        self._queues = Queues()
+        self._rng = random.Random()  # noqa: S311 it spreads waits, it guards nothing
         self._ledger = ledger
         self._tracing = tracing
         self._runs: set[Run] = set()
@@ -133,29 +135,35 @@ class Engine:
         run = self._begin(request, context, stream=stream)
         size_bytes = context.size_bytes or request.ByteSize()
         admitted = False
+        pursuit: Pursuit | None = None
         try:
             run.record.principal = principal = self._keys.authenticate(context.credential)
             self.admission.enter(size_bytes)
             admitted = True
             self._runs.add(run)
-            request = _folded(request, context)
+            request = folded(request, context)
             run.strict = request.HasField("routing") and request.routing.strict
             validate(request, self._limits)
-            plan = self._plan(request, principal)
+            plan = plan_for(request, principal, self.catalog)
             if plan.route:
                 run.record.report.route = plan.route
-            for position, target in enumerate(plan.targets):
+            if run.watch.deadline == math.inf:
+                run.watch.deadline = run.watch.now() + plan.policy.total_s
+            course = Course(plan, self._health, self._rng, deadline=run.watch.deadline, stream=stream)
+            pursuit = Pursuit(run, request, course, self._queues)
+            while True:
+                go = await pursuit.call()
                 try:
-                    with self._attempt(run, request, target) as attempt:
-                        await attempt.open(stream=stream)
+                    with self._attempt(run, go, pursuit) as attempt:
+                        await attempt.open(stream=stream, notes=pursuit.notes)
                         while not attempt.over:
-                            yield await attempt.next_batch()
+                            batch = pursuit.given(await attempt.next_batch())
+                            if batch is not None:
+                                yield batch
+                    pursuit.answered()
                     return
                 except GatewayError as error:
-                    last = position + 1 == len(plan.targets)
-                    if last or run.committed or outlook(error) is Outlook.STOP:
-                        raise
-                    run.watch.check()
+                    pursuit.failed(error)
         except GatewayError as error:
             run.fail(error)
             if admitted and stream:
@@ -172,6 +180,8 @@ class Engine:
                 yield run.failed_batch()
             raise defect from error
         finally:
+            if pursuit is not None:
+                pursuit.close()
             if admitted:
                 self.admission.leave(size_bytes)
                 self._runs.discard(run)
@@ -179,7 +189,7 @@ class Engine:
 
     def _begin(self, request: CompleteRequest, context: CallContext, *, stream: bool) -> Run:
         loop = asyncio.get_running_loop()
-        timeout_s = self._timeouts.total_s
+        timeout_s = math.inf  # until the plan says how long a request may take whose caller does not say
         if (remaining_s := context.remaining_s()) is not None:
             timeout_s = remaining_s
         routing = request.routing if request.HasField("routing") else None
@@ -201,35 +211,15 @@ class Engine:
             record.report.trace_id = f"{trace.trace_id:032x}"
         return run
 
-    def _plan(self, request: CompleteRequest, principal: Principal) -> Plan:
-        """The targets to try. Every name that the caller chose is one it must be allowed to use."""
-        _may_use(principal, request.model)
-        plan = self.catalog.plan(request.model)
-        if not request.HasField("routing"):
-            return plan
-        routing = request.routing
-        targets = list(plan.targets)
-        if routing.targets:
-            for name in routing.targets:
-                _may_use(principal, name, field="routing.targets")
-            targets = [self.catalog.plan(name).targets[0] for name in routing.targets]
-        if routing.cache.mode == CacheMode.CACHE_MODE_ONLY:
-            raise CacheMissError("no answer is cached for this request, and only a cached one was wanted")
-        most = routing.max_attempts if routing.HasField("max_attempts") else len(targets)
-        return Plan(plan.model, targets[: 1 if routing.no_fallback else most], plan.route)
-
-    def _attempt(self, run: Run, request: CompleteRequest, target: Target) -> Attempt:
-        kind = target.provider.kind
-        timeouts = self._timeouts
-        if request.HasField("routing") and request.routing.HasField("first_token_timeout_ms"):
-            timeouts = timeouts.model_copy(update={"first_token_s": request.routing.first_token_timeout_ms / 1000})
+    def _attempt(self, run: Run, go: Go, pursuit: Pursuit) -> Attempt:
+        target = go.target
         return Attempt(
             run,
-            request,
-            target,
+            pursuit.request,
+            go,
             dialect=self._dialects[target.dialect],
-            transport=self._transports[kind.transport],
-            timeouts=timeouts,
+            transport=self._transports[target.provider.kind.transport],
+            idle_s=pursuit.idle_s,
             span_id=self._tracing.new_span_id(),
         )
 
@@ -238,29 +228,3 @@ class Engine:
         run.watch.close()
         self._ledger.record(run.record)
         self._tracing.settled(run.record)
-
-
-def _folded(request: CompleteRequest, context: CallContext) -> CompleteRequest:
-    """The request with `prompt` as its last message and what the context asks for where the message does not say.
-
-    The caller's own message is never changed.
-    """
-    if not request.prompt and context.strict is None and not context.priority and not context.idempotency_key:
-        return request
-    folded = CompleteRequest()
-    folded.CopyFrom(request)
-    if request.prompt:
-        folded.messages.add(role=Role.ROLE_USER).parts.add(text=request.prompt)
-        folded.ClearField("prompt")
-    if context.strict is not None and not request.routing.HasField("strict"):
-        folded.routing.strict = context.strict
-    if context.priority and not request.routing.priority:
-        folded.routing.priority = context.priority
-    if context.idempotency_key and not request.idempotency_key:
-        folded.idempotency_key = context.idempotency_key
-    return folded
-
-
-def _may_use(principal: Principal, model: str, *, field: str = "model") -> None:
-    if model and not principal.may_use(model):
-        raise NotAllowedError.at_field(field, f"the key {principal.key!r} may not use {model[:128]!r}")

@@ -14,13 +14,14 @@ def estimated_usage(request: CompleteRequest, content_chars: int) -> Usage:
     chars = sum(_chars(part) for message in request.messages for part in message.parts)
     chars += sum(len(tool.name) + len(tool.description) + len(tool.parameters) for tool in request.tools)
     return Usage(
-        input_tokens=max(1, _tokens(chars) + TOKENS_PER_MESSAGE * len(request.messages)),
-        output_tokens=_tokens(content_chars),
+        input_tokens=max(1, tokens_of(chars) + TOKENS_PER_MESSAGE * len(request.messages)),
+        output_tokens=tokens_of(content_chars),
         estimated=True,
     )
 
 
-def _tokens(chars: int) -> int:
+def tokens_of(chars: int) -> int:
+    """How many tokens so many characters are, about."""
     return -(-chars // CHARS_PER_TOKEN)
 
 

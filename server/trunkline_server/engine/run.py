@@ -4,8 +4,9 @@ import time
 from collections.abc import Sequence
 
 from trunkline.errors import GatewayError
-from trunkline.v1 import Attempt, AttemptOutcome, FinishReason, StreamCompleteResponse, Usage
+from trunkline.v1 import Attempt, AttemptOutcome, FinishedEvent, FinishReason, StreamCompleteResponse, Usage
 from trunkline_server.dialects.dialect import Ending
+from trunkline_server.engine.sums import sum_cost, sum_usage
 from trunkline_server.engine.watch import Watch
 from trunkline_server.providers.target import Target
 from trunkline_server.values.record import RequestRecord
@@ -26,7 +27,19 @@ FINISH_WORDS = {
 class Run:
     """Owned by the engine for one request; attempts write into it. Times are microseconds since arrival."""
 
-    __slots__ = ("_arrived_ns", "_events", "committed", "over", "provider_wait_ns", "record", "strict", "watch")
+    __slots__ = (
+        "_arrived_ns",
+        "_events",
+        "committed",
+        "given_up",
+        "over",
+        "provider_wait_ns",
+        "queued_s",
+        "record",
+        "strict",
+        "waited_s",
+        "watch",
+    )
 
     def __init__(self, record: RequestRecord, watch: Watch) -> None:
         self.record = record
@@ -35,8 +48,14 @@ class Run:
         """Whether what cannot be carried or read is an error instead of a note."""
         self.provider_wait_ns = 0
         """Time spent waiting for providers, which is not the gateway's own."""
+        self.queued_s = 0.0
+        """Time spent waiting for a place at a target."""
+        self.waited_s = 0.0
+        """Time spent waiting before calls, as providers asked or so that they recover."""
         self.committed = False
         """Whether the caller has been given content, so that no other target may take over unnoticed."""
+        self.given_up: list[Attempt] = []
+        """Attempts that gave a part of the answer and then broke off."""
         self.over = False
         """Whether the request has ended, well or not; whoever leaves it then has not cancelled it."""
         self._arrived_ns = time.monotonic_ns()
@@ -57,23 +76,26 @@ class Run:
             start_us=self.elapsed_us(),
         )
 
-    def commit(self, attempt: Attempt, batch: StreamCompleteResponse) -> None:
-        """`batch`, whose first event is `started`, holds the first content that the caller gets."""
-        self.committed = True
+    def begin_answer(self, attempt: Attempt, batch: StreamCompleteResponse) -> None:
+        """`batch`, whose first event is `started`, holds the first content of an attempt."""
         report = self.record.report
         now = self.elapsed_us()
-        report.target = attempt.target
-        report.first_token_us = now
         attempt.first_token_us = now - attempt.start_us
+        report.target = attempt.target
         started = batch.events[0].started
-        started.id = self.record.request_id
-        started.target = attempt.target
-        if not started.created_at_ms:
-            started.created_at_ms = self.record.started_ns // 1_000_000
         if not started.model:
             started.model = attempt.model
         self.record.response_model = started.model
         self.record.response_id = started.provider_response_id
+        if self.committed:
+            report.resumed = True
+            return
+        self.committed = True
+        report.first_token_us = now
+        started.id = self.record.request_id
+        started.target = attempt.target
+        if not started.created_at_ms:
+            started.created_at_ms = self.record.started_ns // 1_000_000
 
     def number(self, batch: StreamCompleteResponse) -> StreamCompleteResponse:
         """`batch` with the number of its first event."""
@@ -87,9 +109,14 @@ class Run:
         finished = ending.finished
         if finished.HasField("usage"):
             attempt.usage.CopyFrom(finished.usage)
-            record.usage = finished.usage
         if finished.HasField("cost"):
             attempt.cost.CopyFrom(finished.cost)
+        if self.given_up:
+            self._add_given_up(finished)
+        if finished.HasField("usage"):
+            record.usage = finished.usage
+        if finished.HasField("cost"):
+            record.cost = finished.cost
         record.finish_reasons.extend(finish_words(ending.finish_reasons))
         attempt.outcome = AttemptOutcome.ATTEMPT_OUTCOME_ANSWERED
         attempt.duration_us = self.elapsed_us() - attempt.start_us
@@ -97,6 +124,15 @@ class Run:
         event = batch.events.add()
         event.finished.MergeFrom(finished)
         event.finished.report.CopyFrom(record.report)
+
+    def _add_given_up(self, finished: FinishedEvent) -> None:
+        """The answer consists of what several attempts gave: it used what they used together."""
+        if finished.HasField("usage"):
+            finished.usage.CopyFrom(sum_usage([*(attempt.usage for attempt in self.given_up), finished.usage]))
+        cost = sum_cost([*(attempt.cost for attempt in self.given_up), finished.cost])
+        finished.ClearField("cost")
+        if cost is not None:
+            finished.cost.CopyFrom(cost)
 
     def fail(self, error: GatewayError) -> None:
         """The request ends with `error`."""
@@ -119,13 +155,16 @@ class Run:
         """Fixes the times of the whole request; what comes after is not counted."""
         report = self.record.report
         report.duration_us = self.elapsed_us()
-        report.overhead_us = max(0, report.duration_us - self.provider_wait_ns // 1000)
+        waited_us = round((self.queued_s + self.waited_s) * 1e6)
+        report.overhead_us = max(0, report.duration_us - self.provider_wait_ns // 1000 - waited_us)
+        report.queued_us = round(self.queued_s * 1e6)
         self.over = True
 
     def account(self, attempt: Attempt, usage: Usage) -> None:
         """What an attempt used although it did not answer."""
         attempt.usage.CopyFrom(usage)
-        self.record.usage = usage
+        given_up = [earlier.usage for earlier in self.given_up]
+        self.record.usage = sum_usage([*given_up, usage]) if given_up else usage
 
 
 def finish_words(reasons: Sequence["FinishReason.ValueType"]) -> list[str]:

@@ -28,6 +28,10 @@ class Watch:
         self._limit_text = ""
         self._error: GatewayError | None = None
 
+    def now(self) -> float:
+        """The time on the loop's clock."""
+        return self.loop.time()
+
     def attach(self, interrupt: Interrupt) -> None:
         """From now on `interrupt` is what ends the wait, such as closing the connection with an error."""
         self._interrupt = interrupt

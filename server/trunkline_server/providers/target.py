@@ -1,11 +1,17 @@
 """A provider as configured, and one of its models as the place an attempt goes to."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from trunkline.secret import Secret
+from trunkline.v1 import Feature
+from trunkline_server.config.settings import TargetSettings
 from trunkline_server.providers.kinds import ProviderKind
 from trunkline_server.providers.model_facts import UNKNOWN_MODEL, ModelFacts
+
+NO_SETTINGS: Final = TargetSettings()
+"""Of a target that the configuration says nothing of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +44,26 @@ class Target:
     """The wire language that this model is spoken to in."""
     facts: ModelFacts = UNKNOWN_MODEL
     """What is known of the model."""
+    max_concurrent: int | None = None
+    """Most calls to it at once. None: no limit."""
+    max_queue: int = 0
+    """Most requests that queue for it beyond that."""
 
     @classmethod
-    def of(cls, provider: Provider, model: str) -> "Target":
-        """With the name that the two make."""
-        return cls(provider=provider, model=model, name=f"{provider.name}/{model}", dialect=provider.kind.dialect)
+    def of(cls, provider: Provider, model: str, settings: TargetSettings = NO_SETTINGS) -> "Target":
+        """With the name that the two make, and with what the configuration says of it."""
+        facts = UNKNOWN_MODEL
+        if settings.max_input_tokens is not None:
+            facts = replace(facts, max_input_tokens=settings.max_input_tokens)
+        if settings.prefill is not None:
+            prefill = {Feature.FEATURE_PREFILL}
+            facts = replace(facts, features=facts.features | prefill if settings.prefill else facts.features - prefill)
+        return cls(
+            provider=provider,
+            model=model,
+            name=f"{provider.name}/{model}",
+            dialect=provider.kind.dialect,
+            facts=facts,
+            max_concurrent=settings.max_concurrent,
+            max_queue=settings.max_queue,
+        )

@@ -5,8 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from trunkline.errors import NotFoundError
 from trunkline.v1 import Model
-from trunkline_server.providers.target import Provider, Target
+from trunkline_server.config.settings import TargetSettings
+from trunkline_server.providers.target import NO_SETTINGS, Provider, Target
 from trunkline_server.routing.plan import Plan
+from trunkline_server.routing.policy import DEFAULT_POLICY, Policy
 
 # Suggestions are made among so many names at most: a misspelt name must not cost more than a good one.
 MAX_NAMES_COMPARED = 500
@@ -26,12 +28,19 @@ class Catalog:
         offers: Mapping[str, Sequence[str]] | None = None,
         owners: Mapping[str, str] | None = None,
         closed: Iterable[str] = (),
+        settings: Mapping[str, TargetSettings] | None = None,
+        policies: Mapping[str, Policy] | None = None,
+        policy: Policy = DEFAULT_POLICY,
     ) -> None:
         """`routes` maps a configured model to its targets by name, `offers` a provider to the ids it is known to have.
 
         `owners` says whom a configured model is shown to belong to, where it is not its first target's provider. Of
-        the providers named in `closed` nothing but their offers may be asked for.
+        the providers named in `closed` nothing but their offers may be asked for. `settings` are those of targets by
+        name, `policies` those of configured models; `policy` is for all others.
         """
+        self._settings = dict(settings or {})
+        self._policies = dict(policies or {})
+        self._policy = policy
         self._providers = {provider.name: provider for provider in providers}
         self._offers = {name: tuple(ids) for name, ids in (offers or {}).items()}
         self._owners = dict(owners or {})
@@ -46,7 +55,7 @@ class Catalog:
             return found
         provider, _, model_id = model.partition("/")
         if model_id and provider in self._providers and provider not in self._closed:
-            return Plan(model, (Target.of(self._providers[provider], model_id),))
+            return Plan(model, (self._target_of(provider, model_id),), policy=self._policy)
         raise NotFoundError(f"there is no model {model[:128]!r}{self._hint(model)}")
 
     def models(self) -> list[Model]:
@@ -71,20 +80,23 @@ class Catalog:
             offers={**self._offers, provider.name: tuple(model_ids)},
             owners=self._owners,
             closed=self._closed,
+            settings=self._settings,
+            policies=self._policies,
+            policy=self._policy,
         )
 
     def _known_plans(self) -> dict[str, Plan]:
         plans: dict[str, Plan] = {}
         for name, targets in self._routes.items():
-            plans[name] = Plan(name, targets, route=name)
+            plans[name] = Plan(name, targets, route=name, policy=self._policies.get(name, self._policy))
         for provider, ids in self._offers.items():
             for model_id in ids:
-                target = Target.of(self._providers[provider], model_id)
-                plans.setdefault(target.name, Plan(target.name, (target,)))
+                target = self._target_of(provider, model_id)
+                plans.setdefault(target.name, Plan(target.name, (target,), policy=self._policy))
         for provider, ids in self._offers.items():
             for model_id in ids:
                 # The first provider that offers an id has its bare name.
-                plans.setdefault(model_id, Plan(model_id, (Target.of(self._providers[provider], model_id),)))
+                plans.setdefault(model_id, Plan(model_id, (self._target_of(provider, model_id),), policy=self._policy))
         return plans
 
     def _is_shorthand(self, plan: Plan) -> bool:
@@ -94,7 +106,10 @@ class Catalog:
         provider, _, model_id = name.partition("/")
         if provider not in self._providers or not model_id:
             raise ValueError(f"target {name!r} does not name a configured provider and a model")
-        return Target.of(self._providers[provider], model_id)
+        return self._target_of(provider, model_id)
+
+    def _target_of(self, provider: str, model_id: str) -> Target:
+        return Target.of(self._providers[provider], model_id, self._settings.get(f"{provider}/{model_id}", NO_SETTINGS))
 
     def _describe(self, plan: Plan) -> Model:
         return Model(

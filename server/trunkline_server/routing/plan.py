@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trunkline_server.providers.target import Target
+from trunkline_server.routing.policy import DEFAULT_POLICY, Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +17,5 @@ class Plan:
     """At least one; the first is preferred."""
     route: str = ""
     """The configured model name that it came from; empty: the client named a target."""
+    policy: Policy = DEFAULT_POLICY
+    """How much trouble is taken over it."""
