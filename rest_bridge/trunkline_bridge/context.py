@@ -1,5 +1,6 @@
 """The headers of a request as CallContext."""
 
+import math
 from collections.abc import Mapping
 
 from aiohttp import web
@@ -9,6 +10,7 @@ from trunkline.errors import BadKeyError, InvalidRequestError
 from trunkline.metadata import AUTHORIZATION, IDEMPOTENCY_KEY, PRIORITY, REQUEST_ID, STRICT, from_metadata
 
 TIMEOUT = "x-request-timeout-ms"
+READ_TIMEOUT = "x-stainless-read-timeout"
 MAX_TIMEOUT_MS = 86_400_000
 MAX_IDEMPOTENCY_KEY_BYTES = 255
 
@@ -54,6 +56,15 @@ def call_context(request: web.Request, *, arrived: float, size_bytes: int = 0) -
         size_bytes=size_bytes,
         request_id=request[CALL_ID],
     )
+
+
+def client_read_timeout_s(request: web.BaseRequest) -> float:
+    """How long the client waits for the next bytes, as OpenAI's SDKs tell; infinite where it does not say."""
+    try:
+        found = float(request.headers.get(READ_TIMEOUT, ""))
+    except ValueError:
+        return math.inf
+    return found if found > 0 else math.inf  # not so if it is not a number
 
 
 def _deadline(timeout_ms: str | None, arrived: float) -> float | None:

@@ -76,6 +76,8 @@ class Row:
     """Named where the failure itself names no field."""
     keeps: frozenset[int] = frozenset()
     """Statuses of the provider that the client gets as they are."""
+    waiting: int | None = None
+    """Told where the provider was not even asked, because it is known to be unwell. None: `status`."""
     text: str = ""
     """Said instead of the failure's own message."""
     retry: bool = True
@@ -116,7 +118,7 @@ ROWS: Mapping[int, Row] = {
         headers={"connection": "close"},
     ),
     ErrorReason.ERROR_REASON_PROVIDER_UNAVAILABLE: Row(
-        status=502, type=SERVER, code="provider_unavailable", keeps=SERVER_FAULTS
+        status=502, type=SERVER, code="provider_unavailable", keeps=SERVER_FAULTS, waiting=503
     ),
     ErrorReason.ERROR_REASON_PROVIDER_SILENT: Row(status=504, type=SERVER, code="provider_silent"),
     ErrorReason.ERROR_REASON_PROVIDER_CREDENTIALS: Row(
@@ -225,6 +227,8 @@ def openai_param(field: str) -> str:
 
 
 def _status(error: GatewayError, row: Row) -> int:
+    if row.waiting is not None and error.retry_after_ms is not None and not error.provider_status:
+        return row.waiting
     status = FOREIGN_STATUSES.get(error.provider_status, error.provider_status)
     return status if status in row.keeps else row.status
 

@@ -29,6 +29,10 @@ class BridgeSettings:
     """Longest time for a request body to arrive; more is 408."""
     write_stall_s: float = 60.0
     """Longest time a streaming client may leave what was sent unread before its connection is closed."""
+    early_headers_s: float = 15.0
+    """How long a stream may be silent before its status and headers go out."""
+    heartbeat_s: float = 15.0
+    """How long it may be silent after that before a comment shows that it is alive."""
     keepalive_s: float = 75.0
     """How long an idle connection is kept."""
     shutdown_timeout_s: float = 5.0

@@ -58,6 +58,9 @@ def bridge_settings(settings: Settings, *, keyless: bool) -> BridgeSettings:
     """What the configuration says of the REST surface. `keyless`: whoever reaches it may call."""
     rest, limits = settings.rest, settings.limits
     return BridgeSettings(
+        early_headers_s=settings.rest.early_headers_s,
+        heartbeat_s=settings.timeouts.heartbeat_s,
+        write_stall_s=settings.timeouts.write_stall_s,
         max_request_bytes=limits.max_request_bytes,
         max_bytes_in_flight=limits.max_bytes_in_flight,
         max_messages=limits.max_messages,

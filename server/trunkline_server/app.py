@@ -43,7 +43,12 @@ class Core:
 
     def grpc_surface(self) -> GrpcSurface:
         """The gRPC surface around the engine, not yet listening."""
-        return GrpcSurface(self.engine, max_message_bytes=self.settings.limits.max_request_bytes)
+        return GrpcSurface(
+            self.engine,
+            max_message_bytes=self.settings.limits.max_request_bytes,
+            write_stall_s=self.settings.timeouts.write_stall_s,
+            heartbeat_s=self.settings.timeouts.heartbeat_s,
+        )
 
     async def add_local_engines(self, own_ports: Collection[int]) -> list[tuple[Provider, list[str]]]:
         """Offers the inference servers that answer on their usual ports of this machine, and tells which."""

@@ -1,5 +1,6 @@
 """How an answer gets from the gateway to the client, whole or as a stream, whatever its objects look like."""
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import aclosing, suppress
@@ -14,13 +15,16 @@ from trunkline.v1 import CompleteRequest, CompleteResponse, StreamCompleteRespon
 from trunkline_bridge.app_keys import BODIES, GATEWAY, RUNNING, SETTINGS
 from trunkline_bridge.body import read_body
 from trunkline_bridge.boundary import JSON_TYPE, told
-from trunkline_bridge.context import CALL_ID, call_context
+from trunkline_bridge.context import CALL_ID, call_context, client_read_timeout_s
 from trunkline_bridge.json_text import dump, read_object
 from trunkline_bridge.openai.chat_request import ChatAsk
 from trunkline_bridge.openai.fields import Json
 from trunkline_bridge.report import TARGET, header_text, report_headers
 from trunkline_bridge.settings import BridgeSettings
 from trunkline_bridge.sse import ClientLeftError, EventStream
+
+SIGN_OF_LIFE = 0.5
+"""The share of the time that a client waits for more after which it gets a sign of life."""
 
 ReadAsk = Callable[[Json, BridgeSettings], ChatAsk]
 WholeAnswer = Callable[[CompleteResponse, ChatAsk], Json]
@@ -54,18 +58,30 @@ async def deliver(
         del body
         if ask.stream:
             return await _stream(request, ask.request, context, streamed(context, ask))
+        # A client that waits so long and no longer has no use for an answer that comes later.
+        context = context.with_timeout(_left(client_read_timeout_s(request), arrived))
         with RunningCall(request.app[RUNNING], request.task):
             answer = await request.app[GATEWAY].complete(ask.request, context)
         headers = report_headers(answer.report) if answer.HasField("report") else None
         return web.Response(body=dump(whole(answer, ask)), content_type=JSON_TYPE, headers=headers)
 
 
+def _left(timeout_s: float, arrived: float) -> float | None:
+    return None if timeout_s == math.inf else timeout_s - (time.monotonic() - arrived)
+
+
 async def _stream(
     request: web.Request, asked: CompleteRequest, context: CallContext, encoder: StreamEncoder
 ) -> web.StreamResponse:
     """Until the first bytes of the answer are there a failure is an HTTP error; afterwards it ends the stream."""
-    stall_s = request.app[SETTINGS].write_stall_s
-    with EventStream(request, call_id=request[CALL_ID], stall_s=stall_s) as out:
+    settings, read_timeout_s = request.app[SETTINGS], client_read_timeout_s(request)
+    with EventStream(
+        request,
+        call_id=request[CALL_ID],
+        stall_s=settings.write_stall_s,
+        early_headers_s=min(settings.early_headers_s, read_timeout_s * SIGN_OF_LIFE),
+        heartbeat_s=min(settings.heartbeat_s, read_timeout_s * SIGN_OF_LIFE),
+    ) as out:
         try:
             with RunningCall(request.app[RUNNING], request.task):
                 async with aclosing(request.app[GATEWAY].stream(asked, context)) as batches:

@@ -4,7 +4,14 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from trunkline.errors import DeadlineError, GatewayError, ProviderThrottledError, ProviderUnavailableError
+from trunkline.errors import (
+    DeadlineError,
+    GatewayError,
+    ProviderCredentialsError,
+    ProviderQuotaError,
+    ProviderThrottledError,
+    ProviderUnavailableError,
+)
 from trunkline_server.providers.target import Target
 from trunkline_server.routing.failures import TREATMENTS, FailureClass, classify
 from trunkline_server.routing.health import Health, TargetHealth, retry_after_s
@@ -291,20 +298,26 @@ class Course:
         soonest = min((self._store.of(target).usable_at(now) for target in self._plan.targets), default=now)
         wait_ms = max(0, round((soonest - now) * 1000))
         if error is None:
-            return self._all_cooling(wait_ms, now)
+            return self._all_cooling(wait_ms)
         if wait_ms and classify(error) in _WAITABLE:
             error.retry_after_ms = wait_ms
         return error
 
-    def _all_cooling(self, wait_ms: int, now: float) -> GatewayError:
+    def _all_cooling(self, wait_ms: int) -> GatewayError:
+        """Nobody may be called just now: why, and when to come back."""
         targets = self._plan.targets
-        last = [self._store.of(target).last_failure for target in targets]
-        named = targets[0].name if len(targets) == 1 else f"all {len(targets)} targets of {self._plan.model[:128]}"
-        verb = "is" if len(targets) == 1 else "are"
-        if all(failure in _LIMITED for failure in last):
-            return ProviderThrottledError(f"{named} {verb} throttled; try again later", retry_after_ms=wait_ms)
+        failures = {self._store.of(target).last_failure for target in targets}
+        named = (
+            targets[0].name if len(targets) == 1 else f"each of the {len(targets)} targets of {self._plan.model[:128]}"
+        )
+        if failures == {FailureClass.CREDENTIAL}:
+            return ProviderCredentialsError(f"{named} refused the gateway's credentials; its operator must act")
+        if failures == {FailureClass.QUOTA}:
+            return ProviderQuotaError(f"the gateway's quota at {named} is spent; its operator must act")
+        if failures <= _LIMITED:
+            return ProviderThrottledError(f"{named} is throttled; try again later", retry_after_ms=wait_ms)
         return ProviderUnavailableError(
-            f"{named} {verb} not called for a while, after failures; try again later", retry_after_ms=wait_ms
+            f"{named} is not called for a while, after failures; try again later", retry_after_ms=wait_ms
         )
 
     def _most_telling(self) -> GatewayError | None:
@@ -316,7 +329,7 @@ class Course:
         return None
 
 
-_WAITABLE: Final = _LIMITED | {FailureClass.TRANSIENT, FailureClass.SILENT, FailureClass.CREDENTIAL}
+_WAITABLE: Final = frozenset({FailureClass.THROTTLED, FailureClass.TRANSIENT, FailureClass.SILENT})
 
 
 def _deadline_passed() -> DeadlineError:

@@ -16,24 +16,26 @@ from trunkline_server.rpc.writer import BatchWriter
 SERVICE_NAME = DESCRIPTOR.services_by_name["CompletionService"].full_name
 
 
-def completion_service(gateway: Gateway, calls: RunningCalls, *, write_stall_s: float) -> grpc.GenericRpcHandler:
+def completion_service(
+    gateway: Gateway, calls: RunningCalls, *, write_stall_s: float, heartbeat_s: float
+) -> grpc.GenericRpcHandler:
     """Serves CompletionService from a gateway."""
     return grpc.method_handlers_generic_handler(
         SERVICE_NAME,
         {
             "Complete": unary(CompleteRequest, gateway.complete, calls),
-            "StreamComplete": _stream_complete(gateway, calls, write_stall_s=write_stall_s),
+            "StreamComplete": _stream_complete(gateway, calls, write_stall_s=write_stall_s, heartbeat_s=heartbeat_s),
         },
     )
 
 
 def _stream_complete(
-    gateway: Gateway, calls: RunningCalls, *, write_stall_s: float
+    gateway: Gateway, calls: RunningCalls, *, write_stall_s: float, heartbeat_s: float
 ) -> "grpc.RpcMethodHandler[bytes, bytes]":
     # A coroutine that writes, not an async generator: gRPC does not close a generator that is suspended in a yield
     # when the RPC is cancelled, and the provider's call would run on.
     async def handle(data: bytes, context: Context) -> None:
-        writer = BatchWriter(context, stall_s=write_stall_s)
+        writer = BatchWriter(context, stall_s=write_stall_s, heartbeat_s=heartbeat_s)
 
         async def work(caller: CallContext, call: RunningCall) -> None:
             request = parse(StreamCompleteRequest, data)

@@ -19,6 +19,7 @@ from trunkline_server.rpc.reflection import KeyedReflection
 SERVICE_NAMES = (completion.SERVICE_NAME, models.SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
 
 DEFAULT_WRITE_STALL_S = 120.0
+DEFAULT_HEARTBEAT_S = 15.0
 
 # How long the last statuses may take to reach their clients once nothing runs any more.
 _FLUSH_S = 1.0
@@ -51,11 +52,18 @@ class GrpcSurface:
     """Serves the contract, grpc.health.v1 and reflection from a gateway. Start it once, then drain or stop it."""
 
     def __init__(
-        self, gateway: Gateway, *, max_message_bytes: int, write_stall_s: float = DEFAULT_WRITE_STALL_S
+        self,
+        gateway: Gateway,
+        *,
+        max_message_bytes: int,
+        write_stall_s: float = DEFAULT_WRITE_STALL_S,
+        heartbeat_s: float = DEFAULT_HEARTBEAT_S,
     ) -> None:
-        """`max_message_bytes` counts for both directions; a client that takes nothing for `write_stall_s` is cut."""
+        """`max_message_bytes` counts for both directions; a client that takes nothing for `write_stall_s` is cut, and
+        one whose stream is silent for `heartbeat_s` gets a heartbeat."""
         self._gateway = gateway
         self._write_stall_s = write_stall_s
+        self._heartbeat_s = heartbeat_s
         self._options = (
             *_OPTIONS,
             ("grpc.max_receive_message_length", max_message_bytes),
@@ -75,7 +83,12 @@ class GrpcSurface:
         server = grpc.aio.server(options=self._options)
         server.add_generic_rpc_handlers(
             (
-                completion_service(self._gateway, self._calls, write_stall_s=self._write_stall_s),
+                completion_service(
+                    self._gateway,
+                    self._calls,
+                    write_stall_s=self._write_stall_s,
+                    heartbeat_s=self._heartbeat_s,
+                ),
                 model_service(self._gateway, self._calls),
             )
         )
