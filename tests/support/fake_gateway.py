@@ -21,10 +21,13 @@ from trunkline.v1 import (
     GetModelResponse,
     ListModelsRequest,
     ListModelsResponse,
+    ListTargetsRequest,
+    ListTargetsResponse,
     Model,
     Part,
     RoutingReport,
     StreamCompleteResponse,
+    TargetState,
     Usage,
 )
 
@@ -104,6 +107,10 @@ class FakeGateway:
             if model.id == request.id:
                 return GetModelResponse(model=model)
         raise NotFoundError(f"there is no model {request.id!r}")
+
+    async def list_targets(self, request: ListTargetsRequest, context: CallContext) -> ListTargetsResponse:
+        self._enter("list_targets", request, context)
+        return ListTargetsResponse(targets=[TargetState(target="a/m")])
 
     async def ready(self) -> bool:
         return self.is_ready

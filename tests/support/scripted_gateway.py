@@ -16,8 +16,11 @@ from trunkline.v1 import (
     GetModelResponse,
     ListModelsRequest,
     ListModelsResponse,
+    ListTargetsRequest,
+    ListTargetsResponse,
     Model,
     StreamCompleteResponse,
+    TargetState,
 )
 
 Batches = AsyncGenerator[StreamCompleteResponse, None]
@@ -155,6 +158,11 @@ class ScriptedGateway:
             if model.id == request.id:
                 return GetModelResponse(model=model)
         raise NotFoundError(f"there is no model {request.id!r}")
+
+    async def list_targets(self, request: ListTargetsRequest, context: CallContext) -> ListTargetsResponse:
+        """One target."""
+        self._admit(context)
+        return ListTargetsResponse(targets=[TargetState(target="a/m")])
 
     async def ready(self) -> bool:
         """Always."""

@@ -21,7 +21,9 @@ from trunkline.v1 import (
     Event,
     GetModelRequest,
     ListModelsRequest,
+    ListTargetsRequest,
     Model,
+    TargetState,
 )
 
 
@@ -105,6 +107,11 @@ class AsyncClient:
             models.extend(page.models)
             if not (page_token := page.next_page_token):
                 return models
+
+    async def targets(self, *, timeout_s: float | None = None) -> list[TargetState]:
+        """How the targets of the models are doing that this key may use."""
+        context = self._caller.context(None, timeout_s=timeout_s, request_id="")
+        return list((await self._gateway.list_targets(ListTargetsRequest(), context)).targets)
 
     async def model(self, model_id: str, *, timeout_s: float | None = None) -> Model:
         """One model, or NotFoundError."""

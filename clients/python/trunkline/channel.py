@@ -19,7 +19,10 @@ from trunkline.v1 import (
     GetModelResponse,
     ListModelsRequest,
     ListModelsResponse,
+    ListTargetsRequest,
+    ListTargetsResponse,
     ModelServiceStub,
+    OperationsServiceStub,
     StreamCompleteRequest,
     StreamCompleteResponse,
 )
@@ -63,6 +66,7 @@ class ChannelGateway:
         self._address = address
         self._completions = CompletionServiceStub(channel)
         self._models = ModelServiceStub(channel)
+        self._operations = OperationsServiceStub(channel)
         self._check_health: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(_HEALTH_CHECK)
 
     async def complete(self, request: CompleteRequest, context: CallContext) -> CompleteResponse:
@@ -101,6 +105,10 @@ class ChannelGateway:
     async def get_model(self, request: GetModelRequest, context: CallContext) -> GetModelResponse:
         """One model, or NotFoundError if there is none that the caller may use."""
         return await self._call(self._models.GetModel, request, context)
+
+    async def list_targets(self, request: ListTargetsRequest, context: CallContext) -> ListTargetsResponse:
+        """How the targets of the models are doing that the caller may use."""
+        return await self._call(self._operations.ListTargets, request, context)
 
     async def ready(self) -> bool:
         """Whether the gateway is reached and takes calls, by grpc.health.v1."""

@@ -27,10 +27,13 @@ from trunkline.v1 import (
     Event,
     GetModelRequest,
     ListModelsRequest,
+    ListTargetsRequest,
     Model,
     ModelServiceStub,
+    OperationsServiceStub,
     StreamCompleteRequest,
     StreamCompleteResponse,
+    TargetState,
 )
 
 Request = TypeVar("Request")
@@ -69,6 +72,7 @@ class Client:
         self._channel = channel
         self._completions = CompletionServiceStub(channel)
         self._models = ModelServiceStub(channel)
+        self._operations = OperationsServiceStub(channel)
 
     def __enter__(self) -> Self:
         return self
@@ -130,6 +134,11 @@ class Client:
             models.extend(page.models)
             if not (page_token := page.next_page_token):
                 return models
+
+    def targets(self, *, timeout_s: float | None = None) -> list[TargetState]:
+        """How the targets of the models are doing that this key may use."""
+        context = self._caller.context(None, timeout_s=timeout_s, request_id="")
+        return list(self._call(self._operations.ListTargets, ListTargetsRequest(), context).targets)
 
     def model(self, model_id: str, *, timeout_s: float | None = None) -> Model:
         """One model, or NotFoundError."""

@@ -11,6 +11,8 @@ from trunkline.v1 import (
     GetModelResponse,
     ListModelsRequest,
     ListModelsResponse,
+    ListTargetsRequest,
+    ListTargetsResponse,
     StreamCompleteResponse,
 )
 
@@ -42,6 +44,10 @@ class Gateway(Protocol):
 
     async def get_model(self, request: GetModelRequest, context: CallContext) -> GetModelResponse:
         """One model, or NotFoundError if there is none that the caller may use."""
+        ...
+
+    async def list_targets(self, request: ListTargetsRequest, context: CallContext) -> ListTargetsResponse:
+        """How the targets of the models are doing that the caller may use."""
         ...
 
     async def ready(self) -> bool:

@@ -23,12 +23,15 @@ from trunkline.v1 import (
     GetModelResponse,
     ListModelsRequest,
     ListModelsResponse,
+    ListTargetsRequest,
+    ListTargetsResponse,
     StreamCompleteResponse,
 )
 from trunkline_server.config.settings import Limits
 from trunkline_server.dialects.dialect import Dialect
 from trunkline_server.engine.admission import Admission
 from trunkline_server.engine.attempt import Attempt
+from trunkline_server.engine.conditions import target_state
 from trunkline_server.engine.intake import folded, plan_for
 from trunkline_server.engine.pursuit import Pursuit
 from trunkline_server.engine.queues import Queues
@@ -116,6 +119,17 @@ class Engine:
             # As if there were none: a key must not learn what it may not use.
             raise NotFoundError(f"there is no model {request.id[:128]!r} that the key {principal.key!r} may use")
         return GetModelResponse(model=model)
+
+    async def list_targets(self, request: ListTargetsRequest, context: CallContext) -> ListTargetsResponse:
+        principal = self._keys.authenticate(context.credential)
+        plans = (plan for plan in self.catalog.plans() if principal.may_use(plan.model))
+        targets = {target.name: target for plan in plans for target in plan.targets}
+        now = asyncio.get_running_loop().time()
+        states = [
+            target_state(self._health.of(target), queued=self._queues.queued(name), now=now)
+            for name, target in sorted(targets.items())
+        ]
+        return ListTargetsResponse(targets=states)
 
     async def ready(self) -> bool:
         return not self.admission.draining

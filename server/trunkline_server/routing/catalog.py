@@ -62,6 +62,10 @@ class Catalog:
         """All names that are known, sorted; a provider that lists nothing shows no model though it may have many."""
         return [self._describe(plan) for _, plan in sorted(self._plans.items()) if not self._is_shorthand(plan)]
 
+    def plans(self) -> list[Plan]:
+        """What all names that are known mean."""
+        return list(self._plans.values())
+
     def describe(self, model: str) -> Model:
         """One model. Raises NotFoundError as `plan` does."""
         return self._describe(self.plan(model))

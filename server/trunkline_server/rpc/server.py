@@ -11,12 +11,19 @@ from grpc_reflection.v1alpha import reflection_pb2_grpc
 
 from trunkline.gateway import Gateway
 from trunkline.running import RunningCalls
-from trunkline_server.rpc import completion, models, reflection
+from trunkline_server.rpc import completion, models, operations, reflection
 from trunkline_server.rpc.completion import completion_service
 from trunkline_server.rpc.models import model_service
+from trunkline_server.rpc.operations import operations_service
 from trunkline_server.rpc.reflection import KeyedReflection
 
-SERVICE_NAMES = (completion.SERVICE_NAME, models.SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
+SERVICE_NAMES = (
+    completion.SERVICE_NAME,
+    models.SERVICE_NAME,
+    operations.SERVICE_NAME,
+    health.SERVICE_NAME,
+    reflection.SERVICE_NAME,
+)
 
 DEFAULT_WRITE_STALL_S = 120.0
 DEFAULT_HEARTBEAT_S = 15.0
@@ -90,6 +97,7 @@ class GrpcSurface:
                     heartbeat_s=self._heartbeat_s,
                 ),
                 model_service(self._gateway, self._calls),
+                operations_service(self._gateway, self._calls),
             )
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)

@@ -114,6 +114,7 @@ async def test_reflection_tells_the_contract_to_callers_with_a_key() -> None:
         "grpc.reflection.v1alpha.ServerReflection",
         "trunkline.v1.CompletionService",
         "trunkline.v1.ModelService",
+        "trunkline.v1.OperationsService",
     }
     assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
 

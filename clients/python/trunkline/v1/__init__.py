@@ -90,6 +90,17 @@ from trunkline.v1.model_service_pb2_grpc import (
     ModelServiceStub,
     add_ModelServiceServicer_to_server,
 )
+from trunkline.v1.operations_service_pb2 import (
+    ListTargetsRequest,
+    ListTargetsResponse,
+    TargetCondition,
+    TargetState,
+)
+from trunkline.v1.operations_service_pb2_grpc import (
+    OperationsServiceServicer,
+    OperationsServiceStub,
+    add_OperationsServiceServicer_to_server,
+)
 from trunkline.v1.routing_pb2 import (
     Attempt,
     AttemptOutcome,
@@ -152,6 +163,8 @@ __all__ = [
     "ImageDetail",
     "ListModelsRequest",
     "ListModelsResponse",
+    "ListTargetsRequest",
+    "ListTargetsResponse",
     "Media",
     "Message",
     "Modality",
@@ -161,6 +174,8 @@ __all__ = [
     "ModelServiceStub",
     "NoteAction",
     "Opaque",
+    "OperationsServiceServicer",
+    "OperationsServiceStub",
     "Part",
     "Phase",
     "PreviewEvent",
@@ -187,6 +202,8 @@ __all__ = [
     "StreamCompleteRequest",
     "StreamCompleteResponse",
     "SummaryPiece",
+    "TargetCondition",
+    "TargetState",
     "TokenLogprob",
     "Tool",
     "ToolCall",
@@ -200,6 +217,7 @@ __all__ = [
     "Video",
     "add_CompletionServiceServicer_to_server",
     "add_ModelServiceServicer_to_server",
+    "add_OperationsServiceServicer_to_server",
 ]
 
 
