@@ -28,6 +28,18 @@ test: $(VENV)/installed ## Run the tests, such as ARGS="tests/contract -x"
 engine-test: $(VENV)/installed ## Try the gateway against a real inference server (the first time downloads 3 GB)
 	@exec $(BIN)/pytest -m engine -o faulthandler_timeout=1800 tests/engine $(ARGS)
 
+.PHONY: scorecard
+scorecard: $(VENV)/installed ## Play the 16 failure scenarios in real time (2 minutes)
+	@PYTHONPATH=tests/support exec $(BIN)/python -m scorecard $(ARGS)
+
+.PHONY: chaos
+chaos: $(VENV)/installed ## 200 streams at once through random faults for a minute; ARGS="--seconds 10"
+	@PYTHONPATH=tests/support exec $(BIN)/python -m chaos $(ARGS)
+
+.PHONY: sim
+sim: $(VENV)/installed ## Simulate a million requests through outages and draw docs/routing-sim.png
+	@exec $(BIN)/python -m benchmarks.routing_sim $(ARGS)
+
 .PHONY: bench
 bench: $(VENV)/installed ## Measure what a request costs beside a bare proxy; ARGS=--quick for a first look
 	@exec $(BIN)/python -m benchmarks $(ARGS)

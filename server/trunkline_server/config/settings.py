@@ -114,7 +114,7 @@ class Timeouts(_Settings):
     idle_s: Seconds = 120
     """Between two pieces of a stream."""
     total_s: Seconds = 600
-    """For a whole request whose caller set no deadline, every attempt included."""
+    """For a whole request, every attempt included; a caller's own deadline counts where it is earlier."""
     heartbeat_s: Seconds = 15
     """Of a stream that is silent, until a sign of life goes to its reader, and between two of them."""
     write_stall_s: Seconds = 60

@@ -161,8 +161,7 @@ class Engine:
             plan = plan_for(request, principal, self.catalog)
             if plan.route:
                 run.record.report.route = plan.route
-            if run.watch.deadline == math.inf:
-                run.watch.deadline = run.watch.now() + plan.policy.total_s
+            run.watch.deadline = min(run.watch.deadline, run.watch.now() + plan.policy.total_s)
             course = Course(plan, self._health, self._rng, deadline=run.watch.deadline, stream=stream)
             pursuit = Pursuit(run, request, course, self._queues)
             while True:
@@ -203,7 +202,7 @@ class Engine:
 
     def _begin(self, request: CompleteRequest, context: CallContext, *, stream: bool) -> Run:
         loop = asyncio.get_running_loop()
-        timeout_s = math.inf  # until the plan says how long a request may take whose caller does not say
+        timeout_s = math.inf  # until the plan says how long a request may take at most
         if (remaining_s := context.remaining_s()) is not None:
             timeout_s = remaining_s
         routing = request.routing if request.HasField("routing") else None

@@ -21,6 +21,8 @@ from trunkline_server.routing.step import Go, Step, Stop, Wait
 
 MIN_CALL_S: Final = 0.05
 """No call is begun, and nothing is waited for, that would leave less than this of the deadline."""
+SHARE: Final = 0.45
+"""What of the time left a target gets while another could still be called: whoever comes next has a little more."""
 THROTTLE_WAIT_S: Final = 1.0
 """How long a throttled target is waited for that did not say how long."""
 
@@ -257,8 +259,7 @@ class Course:
         targets = self._plan.targets
         limit_at = self.deadline
         if position + 1 < len(targets) and self._has_other(position, now):
-            # Half of what is left, so that there is time for whoever comes next.
-            limit_at = now + left_s / 2
+            limit_at = now + left_s * SHARE
         if self.stream:
             limit_at = min(limit_at, now + self.policy.first_token_s)
         self._calls += 1

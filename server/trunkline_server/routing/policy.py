@@ -32,7 +32,7 @@ class Policy:
     idle_s: float = 120.0
     """Between two pieces of an answer."""
     total_s: float = 600.0
-    """For a request whose caller set no deadline."""
+    """For a whole request; a caller's own deadline counts where it is earlier."""
 
 
 DEFAULT_POLICY: Final = Policy()

@@ -1,0 +1,67 @@
+"""Plays the 16 failure scenarios in real time and prints how each went; see docs/survival.md.
+
+Usage: make scorecard [ARGS="--json"]
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+
+from survival_client import SURFACES, Surface
+from survival_table import TABLE, Scenario, Verdict, run
+
+Key = tuple[str, Surface, bool]
+
+MANNERS = tuple((surface, stream) for surface in SURFACES for stream in (True, False))
+
+
+async def play() -> dict[Key, Verdict]:
+    """All scenarios over both surfaces, streamed and whole, side by side: each has providers and a gateway of its own."""
+    verdicts: dict[Key, Verdict] = {}
+
+    async def one(scenario: Scenario, surface: Surface, stream: bool) -> None:
+        verdicts[scenario.id, surface, stream] = await run(scenario, surface, stream=stream)
+
+    async with asyncio.TaskGroup() as group:
+        for scenario in TABLE:
+            for surface, stream in MANNERS:
+                group.create_task(one(scenario, surface, stream))
+    return verdicts
+
+
+def table_of(verdicts: dict[Key, Verdict]) -> str:
+    """The verdicts as a table in Markdown, and what was amiss."""
+    heads = [f"{surface} {'stream' if stream else 'whole'}" for surface, stream in MANNERS]
+    lines = [f"| | scenario | {' | '.join(heads)} |", f"|---|---|{'---|' * len(heads)}"]
+    for scenario in TABLE:
+        grades = [verdicts[scenario.id, surface, stream].grade for surface, stream in MANNERS]
+        lines.append(f"| {scenario.id} | {scenario.title} | {' | '.join(grades)} |")
+    for surface, stream in MANNERS:
+        passed = sum(verdicts[scenario.id, surface, stream].grade == "pass" for scenario in TABLE)
+        lines.append(f"{surface} {'stream' if stream else 'whole'}: {passed}/{len(TABLE)}")
+    for (name, surface, stream), verdict in sorted(verdicts.items()):
+        if verdict.why:
+            lines.append(f"{name} {surface} {'stream' if stream else 'whole'}: {verdict.grade}: {verdict.why}")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Exit code 0 only if all pass."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
+    arguments = parser.parse_args()
+    verdicts = asyncio.run(play())
+    if arguments.json:
+        rows = [
+            {"id": key[0], "surface": key[1], "stream": key[2], "grade": verdict.grade, "why": verdict.why}
+            for key, verdict in sorted(verdicts.items())
+        ]
+        print(json.dumps(rows))
+    else:
+        print(table_of(verdicts))
+    return 0 if all(verdict.grade == "pass" for verdict in verdicts.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
