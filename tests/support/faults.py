@@ -85,7 +85,15 @@ class Faults:
         for index, word in enumerate(words):
             await self.wire.word(answer, word if first and index == 0 else f" {word}", self.model)
 
-    def well(self, *, prefill: bool = True, end: bool = True, malformed_at: int = -1, first_after_s: float = 0) -> Script:
+    def _rest(self, answer: Answer) -> tuple[Sequence[str], bool]:
+        """The words still to be said, and whether the first of them begins the answer."""
+        prefix = self.wire.prefix(answer)
+        assert TEXT.startswith(prefix), "the gateway asked to go on from what was never said"
+        return TEXT[len(prefix) :].split(), not prefix
+
+    def well(
+        self, *, prefill: bool = True, end: bool = True, malformed_at: int = -1, first_after_s: float = 0
+    ) -> Script:
         """Answers, whole or as a stream, and goes on from what it is given if it takes `prefill`."""
 
         async def script(answer: Answer) -> None:
@@ -93,8 +101,7 @@ class Faults:
             if prefix and not prefill:
                 await self.wire.refuse(answer, 400, kind="prefill")
                 return
-            assert TEXT.startswith(prefix), "the gateway asked to go on from what was never said"
-            words = TEXT[len(prefix) :].split()
+            words, begins = self._rest(answer)
             if not self.wire.is_stream(answer):
                 await asyncio.sleep(first_after_s)
                 text = TEXT[len(prefix) :]
@@ -105,7 +112,7 @@ class Faults:
             for index, word in enumerate(words):
                 if index == malformed_at:
                     await self.wire.malformed(answer)
-                await self._words(answer, [word], first=index == 0 and not prefix)
+                await self._words(answer, [word], first=index == 0 and begins)
             await self.wire.finish(answer, self.model, self.tokens)
             if end:
                 await self.wire.end(answer)
@@ -121,8 +128,9 @@ class Faults:
             if not self.wire.is_stream(answer):
                 await self.wire.whole(answer, TEXT, self.model, self.tokens, keep=0.6)
                 return
+            words, begins = self._rest(answer)
             await self.wire.start(answer, self.model)
-            await self._words(answer, WORDS[:after], first=True)
+            await self._words(answer, words[:after], first=begins)
             # The reset must not overtake what was sent: an RST discards what its receiver has not read.
             await asyncio.sleep(1.0)
             answer.reset()
@@ -136,10 +144,11 @@ class Faults:
             if not self.wire.is_stream(answer):
                 await self.wire.stalled(answer, TEXT, self.model, self.tokens, pause_s)
                 return
+            words, begins = self._rest(answer)
             await self.wire.start(answer, self.model)
-            await self._words(answer, WORDS[:CUT_AFTER], first=True)
+            await self._words(answer, words[:CUT_AFTER], first=begins)
             await asyncio.sleep(pause_s)
-            await self._words(answer, WORDS[CUT_AFTER:], first=False)
+            await self._words(answer, words[CUT_AFTER:], first=False)
             await self.wire.finish(answer, self.model, self.tokens)
             await self.wire.end(answer)
 
@@ -156,6 +165,18 @@ class Faults:
                 await self.well(malformed_at=20)(answer)
             else:
                 await answer.json(b'{"choices": [', 200)
+
+        return script
+
+    def fails_midway(self) -> Script:
+        """A failure told inside a stream, after a few words."""
+
+        async def script(answer: Answer) -> None:
+            words, begins = self._rest(answer)
+            await self.wire.start(answer, self.model)
+            await self._words(answer, words[:3], first=begins)
+            await self.wire.in_band_error(answer)
+            await answer.end_stream()
 
         return script
 

@@ -13,6 +13,7 @@ from trunkline_bridge.app import create_app, create_runner
 from trunkline_bridge.settings import BridgeSettings
 from trunkline_server.app import Core, open_core
 from trunkline_server.config.settings import Settings
+from trunkline_server.ledger.ledger import Ledger
 from trunkline_server.values.record import RequestRecord
 
 Form = Literal["in process", "over gRPC"]
@@ -71,9 +72,12 @@ def settings_for(
 
 
 @asynccontextmanager
-async def running_gateway(settings: Settings, *, form: Form = "in process") -> AsyncIterator[RunningGateway]:
-    """Runs it; leaving stops it at once."""
-    ledger = MemoryLedger()
+async def running_gateway(
+    settings: Settings, *, form: Form = "in process", ledger: Ledger | None = None
+) -> AsyncIterator[RunningGateway]:
+    """Runs it; leaving stops it at once. Records go to `ledger`, or else to one in memory."""
+    kept = MemoryLedger()
+    ledger = ledger or kept
     async with AsyncExitStack() as stack:
         core = await stack.enter_async_context(open_core(settings, ledger))
         surface = core.grpc_surface()
@@ -97,4 +101,4 @@ async def running_gateway(settings: Settings, *, form: Form = "in process") -> A
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         rest_url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-        yield RunningGateway(rest_url, address, core, ledger)
+        yield RunningGateway(rest_url, address, core, kept)

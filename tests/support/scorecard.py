@@ -8,8 +8,9 @@ import asyncio
 import json
 import sys
 
+import survival_table
 from survival_client import SURFACES, Surface
-from survival_table import TABLE, Scenario, Verdict, run
+from survival_table import Scenario, Verdict
 
 Key = tuple[str, Surface, bool]
 
@@ -21,10 +22,10 @@ async def play() -> dict[Key, Verdict]:
     verdicts: dict[Key, Verdict] = {}
 
     async def one(scenario: Scenario, surface: Surface, stream: bool) -> None:
-        verdicts[scenario.id, surface, stream] = await run(scenario, surface, stream=stream)
+        verdicts[scenario.id, surface, stream] = await survival_table.run(scenario, surface, stream=stream)
 
     async with asyncio.TaskGroup() as group:
-        for scenario in TABLE:
+        for scenario in survival_table.TABLE:
             for surface, stream in MANNERS:
                 group.create_task(one(scenario, surface, stream))
     return verdicts
@@ -34,12 +35,12 @@ def table_of(verdicts: dict[Key, Verdict]) -> str:
     """The verdicts as a table in Markdown, and what was amiss."""
     heads = [f"{surface} {'stream' if stream else 'whole'}" for surface, stream in MANNERS]
     lines = [f"| | scenario | {' | '.join(heads)} |", f"|---|---|{'---|' * len(heads)}"]
-    for scenario in TABLE:
+    for scenario in survival_table.TABLE:
         grades = [verdicts[scenario.id, surface, stream].grade for surface, stream in MANNERS]
         lines.append(f"| {scenario.id} | {scenario.title} | {' | '.join(grades)} |")
     for surface, stream in MANNERS:
-        passed = sum(verdicts[scenario.id, surface, stream].grade == "pass" for scenario in TABLE)
-        lines.append(f"{surface} {'stream' if stream else 'whole'}: {passed}/{len(TABLE)}")
+        passed = sum(verdicts[scenario.id, surface, stream].grade == "pass" for scenario in survival_table.TABLE)
+        lines.append(f"{surface} {'stream' if stream else 'whole'}: {passed}/{len(survival_table.TABLE)}")
     for (name, surface, stream), verdict in sorted(verdicts.items()):
         if verdict.why:
             lines.append(f"{name} {surface} {'stream' if stream else 'whole'}: {verdict.grade}: {verdict.why}")
@@ -57,9 +58,9 @@ def main() -> int:
             {"id": key[0], "surface": key[1], "stream": key[2], "grade": verdict.grade, "why": verdict.why}
             for key, verdict in sorted(verdicts.items())
         ]
-        print(json.dumps(rows))
+        sys.stdout.write(json.dumps(rows) + "\n")
     else:
-        print(table_of(verdicts))
+        sys.stdout.write(table_of(verdicts) + "\n")
     return 0 if all(verdict.grade == "pass" for verdict in verdicts.values()) else 1
 
 

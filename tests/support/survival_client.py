@@ -10,7 +10,7 @@ import trunkline
 from openai_client import HELLO, openai_client
 from running_gateway import RunningGateway
 from trunkline.answer import AnswerBuilder
-from trunkline.v1 import AttemptOutcome, CompleteRequest, CompleteResponse, FinishReason, Role
+from trunkline.v1 import AttemptOutcome, CompleteRequest, CompleteResponse, ErrorReason, FinishReason, Role
 
 Surface = Literal["REST", "gRPC"]
 SURFACES: tuple[Surface, ...] = ("REST", "gRPC")
@@ -45,6 +45,8 @@ class Got:
     """Target and outcome of each."""
     resumed: bool = False
     target: str = ""
+    began: float = 0.0
+    """When the request was sent; what a client needs to come up is not the gateway's time."""
     took_s: float = 0.0
     """On the loop's clock."""
 
@@ -58,7 +60,7 @@ async def ask(gateway: RunningGateway, surface: Surface, *, stream: bool, timeou
     """Asks model "m" something. `timeout_s` is the client's own deadline; 0: none."""
     loop = asyncio.get_running_loop()
     began = loop.time()
-    got = Got()
+    got = Got(began=began)
     try:
         async with asyncio.timeout(CLIENT_PATIENCE_S):
             if surface == "REST":
@@ -67,13 +69,15 @@ async def ask(gateway: RunningGateway, surface: Surface, *, stream: bool, timeou
                 await _by_grpc(gateway, got, stream=stream, timeout_s=timeout_s)
     except TimeoutError:
         got.hung = True
-    got.took_s = loop.time() - began
+    got.took_s = loop.time() - got.began
     return got
 
 
 async def _by_rest(gateway: RunningGateway, got: Got, *, stream: bool, timeout_s: float) -> None:
     headers = {"x-request-timeout-ms": str(int(timeout_s * 1000))} if timeout_s else {}
     async with openai_client(gateway, timeout_s=CLIENT_PATIENCE_S * 2) as client:
+        await client.models.list()
+        got.began = asyncio.get_running_loop().time()
         try:
             if stream:
                 answer = await client.chat.completions.create(
@@ -102,8 +106,8 @@ async def _by_rest(gateway: RunningGateway, got: Got, *, stream: bool, timeout_s
         except openai.APIError as error:
             # The finish of what was cut counts for nothing.
             got.error, got.message = str(error.code or error.type or "untyped"), error.message
-            body = error.body if isinstance(error.body, dict) else {}
-            _rest_report(got, body.get("trunkline"))
+            if isinstance(error, openai.APIStatusError):
+                _rest_report(got, error.response.json().get("trunkline"))
 
 
 def _rest_report(got: Got, report: dict[str, Any] | None) -> None:
@@ -120,6 +124,8 @@ async def _by_grpc(gateway: RunningGateway, got: Got, *, stream: bool, timeout_s
     if timeout_s:
         request.routing.timeout_ms = int(timeout_s * 1000)
     async with trunkline.AsyncClient(gateway.grpc_address) as client:
+        await client.models()
+        got.began = asyncio.get_running_loop().time()
         builder = AnswerBuilder()
         try:
             if stream:
@@ -150,6 +156,4 @@ def _take(got: Got, answer: CompleteResponse) -> None:
 
 
 def _reason(error: trunkline.GatewayError) -> str:
-    from trunkline.v1 import ErrorReason  # noqa: PLC0415 only for its names
-
     return ErrorReason.Name(error.reason).removeprefix("ERROR_REASON_").lower()

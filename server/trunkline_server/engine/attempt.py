@@ -115,6 +115,12 @@ class Attempt:
         self._exchange = exchange = await self._send(wire)
         self._report.http_status = exchange.status
         self._report.provider_request_id = self._target.provider.kind.request_id(exchange.headers)
+        if exchange.resent:
+            self._report.notes.add(
+                field="connection",
+                action=NoteAction.NOTE_ACTION_REWRITTEN,
+                reason="sent again, because the connection was dead that it went out on first",
+            )
         self._run.watch.attach(exchange.fail)
         if exchange.status // 100 != 2:
             await self._raise_refusal(exchange)

@@ -21,8 +21,8 @@ from trunkline_server.routing.step import Go, Step, Stop, Wait
 
 MIN_CALL_S: Final = 0.05
 """No call is begun, and nothing is waited for, that would leave less than this of the deadline."""
-SHARE: Final = 0.45
-"""What of the time left a target gets while another could still be called: whoever comes next has a little more."""
+SHARE: Final = 0.4
+"""What of the time left a target gets while another could still be called: whoever comes next has more."""
 THROTTLE_WAIT_S: Final = 1.0
 """How long a throttled target is waited for that did not say how long."""
 

@@ -97,6 +97,7 @@ class EchoExchange:
     ) -> None:
         self.status = status
         self.headers = headers
+        self.resent = False
         self._steps = steps
         self._delay_s = delay_s
         self._next_delay_s = first_delay_s

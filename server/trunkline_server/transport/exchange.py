@@ -13,6 +13,8 @@ class Exchange(Protocol):
     status: int
     headers: Mapping[str, str]
     """By lower-case name."""
+    resent: bool
+    """Whether the request was sent twice, because the connection that it first went out on turned out to be dead."""
 
     async def read(self) -> bytes:
         """What has arrived since the last read, waiting if nothing has; empty at the end.

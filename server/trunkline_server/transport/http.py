@@ -32,7 +32,9 @@ class HttpTransport:
     def __init__(self, *, connect_timeout_s: float) -> None:
         self._connect_timeout_s = connect_timeout_s
         self._session: aiohttp.ClientSession | None = None
-        self._lingering: set[aiohttp.ClientResponse] = set()
+        self._idle: dict[str, int] = {}
+        self.lingering: set[aiohttp.ClientResponse] = set()
+        """Answers whose end is still to come; see HttpExchange.close."""
         self._headers: dict[tuple[str, int], dict[str, str]] = {}
         self._urls: dict[tuple[str, str], URL] = {}
 
@@ -56,7 +58,7 @@ class HttpTransport:
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for response in list(self._lingering):
+        for response in list(self.lingering):
             response.close()
         await self.session.close()
 
@@ -67,18 +69,34 @@ class HttpTransport:
         if headers or request.headers:
             all_headers = {**all_headers, **request.headers, **headers}
         url = self._url_of(provider, request.path)
+        pooled = self._take_pooled(provider)
         try:
             try:
-                return await self._post(url, request.body, all_headers)
+                return await self._post(provider, url, request.body, all_headers)
             except _STALE:
-                return await self._post(url, request.body, all_headers)
+                if not pooled:
+                    raise
+                exchange = await self._post(provider, url, request.body, all_headers)
+                exchange.resent = True
+                return exchange
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise unreachable(provider, error) from error
 
-    async def _post(self, url: URL, body: bytes, headers: Mapping[str, str]) -> "HttpExchange":
+    def _take_pooled(self, provider: Provider) -> bool:
+        """Whether the call may go out on a connection that was used before, as far as can be told."""
+        idle = self._idle.get(provider.name, 0)
+        if idle:
+            self._idle[provider.name] = idle - 1
+        return idle > 0
+
+    def given_back(self, provider: Provider) -> None:
+        """A connection to it may be used again."""
+        self._idle[provider.name] = self._idle.get(provider.name, 0) + 1
+
+    async def _post(self, provider: Provider, url: URL, body: bytes, headers: Mapping[str, str]) -> "HttpExchange":
         data = body if len(body) < LARGE_BODY_BYTES else io.BytesIO(body)
         response = await self.session.post(url, data=data, headers=headers, allow_redirects=False)
-        return HttpExchange(response, self._lingering)
+        return HttpExchange(response, self, provider)
 
     def _headers_of(self, provider: Provider, key_index: int) -> dict[str, str]:
         found = self._headers.get((provider.name, key_index))
@@ -99,11 +117,13 @@ class HttpTransport:
 class HttpExchange:
     """One answer of a provider over HTTP."""
 
-    __slots__ = ("_lingering", "_response", "headers", "status")
+    __slots__ = ("_provider", "_response", "_transport", "headers", "resent", "status")
 
-    def __init__(self, response: aiohttp.ClientResponse, lingering: set[aiohttp.ClientResponse]) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, transport: HttpTransport, provider: Provider) -> None:
         self._response = response
-        self._lingering = lingering
+        self._transport = transport
+        self._provider = provider
+        self.resent = False
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
 
@@ -121,15 +141,19 @@ class HttpExchange:
         self._response.close()
 
     def close(self, *, linger_s: float = 0) -> None:
-        if self._response.content.at_eof() or linger_s <= 0:
+        if self._response.content.at_eof():
+            self._response.close()
+            self._transport.given_back(self._provider)
+        elif linger_s <= 0:
             self._response.close()
         else:
             # aiohttp gives the connection back by itself as soon as the answer's end arrives.
-            self._lingering.add(self._response)
+            self._transport.lingering.add(self._response)
+            self._transport.given_back(self._provider)
             asyncio.get_running_loop().call_later(linger_s, self._end_lingering)
 
     def _end_lingering(self) -> None:
-        self._lingering.discard(self._response)
+        self._transport.lingering.discard(self._response)
         self._response.close()
 
 
