@@ -171,10 +171,8 @@ async def storm(*, seconds: float, streams: int, seed: int) -> tuple[Tally, Span
     rng = random.Random(seed)  # noqa: S311 it must be repeatable
     tally, ledger = Tally(), SpanLedger()
     async with AsyncExitStack() as stack:
-        providers = {
-            name: (await stack.enter_async_context(running_upstream(troubled(rng, tally)))).base_url
-            for name in PROVIDERS
-        }
+        upstreams = [await stack.enter_async_context(running_upstream(troubled(rng, tally))) for _ in PROVIDERS]
+        providers = {name: upstream.base_url for name, upstream in zip(PROVIDERS, upstreams, strict=True)}
         settings = settings_for(
             providers,
             retries={"max_retries": 2, "backoff_s": 0.05},
@@ -208,6 +206,8 @@ async def storm(*, seconds: float, streams: int, seed: int) -> tuple[Tally, Span
             for number in range(streams):
                 group.create_task(worker(number))
         await _until_quiet(gateway)
+        for upstream in upstreams:
+            upstream.calls.clear()  # what the fake providers remember is not the gateway's memory
         return tally, ledger, before, level()
 
 
