@@ -149,7 +149,7 @@ class Course:
         for position in order:
             health = self._store.of(targets[position])
             retry = position == last and not again
-            if not may(targets[position]) or not health.usable(now) or (retry and not health.may_retry(now)):
+            if not may(targets[position]) or not health.usable(now) or (retry and not health.take_retry(now)):
                 continue
             self._retries += retry
             return self._go(position, health, now, retry=retry)
@@ -242,7 +242,9 @@ class Course:
             return None
         if self._retries >= policy.max_retries or now + wait_s + MIN_CALL_S > self.deadline:
             return None
-        if not health.may_retry(now) or (failure is FailureClass.TRANSIENT and not health.usable(now)):
+        if failure is FailureClass.TRANSIENT and not health.usable(now):
+            return None
+        if not health.take_retry(now):
             return None
         self._retries += 1
         self._throttled = self._throttled or failure is FailureClass.THROTTLED

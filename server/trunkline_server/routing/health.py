@@ -97,11 +97,15 @@ class TargetHealth:
         breaker_at = now + PROBE_S if self._probing else self.open_until
         return max(key_at, breaker_at)
 
-    def may_retry(self, now: float) -> bool:
-        """Whether its retry budget has room."""
-        self._budget.advance(now)
-        allowed = max(self._policy.budget_floor, self._policy.budget_ratio * self._budget.first)
-        return self._budget.second < allowed
+    def take_retry(self, now: float) -> bool:
+        """Whether its retry budget has room for one more, which is then taken.
+
+        It is taken when the retry is decided on, not when it goes out: those that wait would all find the same room.
+        """
+        if not self.retries_left(now):
+            return False
+        self._budget.add_second(now)
+        return True
 
     def breaker(self, now: float) -> BreakerState:
         """What the breaker does."""
@@ -132,11 +136,9 @@ class TargetHealth:
     # What happens with a call.
 
     def began(self, now: float, *, retry: bool) -> int:
-        """A call goes out; says with which of the keys. Call it only while `usable`."""
+        """A call goes out; says with which of the keys. Call it only while `usable`. A `retry` was taken before."""
         self.in_flight += 1
-        if retry:
-            self._budget.add_second(now)
-        else:
+        if not retry:
             self._budget.add_first(now)
         if self.open_until:
             self._probing = True

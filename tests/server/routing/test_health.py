@@ -150,15 +150,12 @@ def test_keys_are_shared_by_the_targets_of_a_provider() -> None:
 
 def test_the_retry_budget_has_a_floor_and_grows_with_requests() -> None:
     found = health()
-    for _ in range(POLICY.budget_floor):
-        assert found.may_retry(START)
-        found.began(START, retry=True)
-    assert not found.may_retry(START)
+    assert [found.take_retry(START) for _ in range(POLICY.budget_floor + 1)] == [True] * POLICY.budget_floor + [False]
     for _ in range(100):
         found.began(START, retry=False)
-    assert found.may_retry(START)
     assert found.retries_left(START) == 20 - POLICY.budget_floor
-    assert found.may_retry(START + 100)
+    assert found.take_retry(START)
+    assert found.retries_left(START + 100) == POLICY.budget_floor
 
 
 def test_a_target_that_was_never_called_is_well_and_few_are_remembered() -> None:
