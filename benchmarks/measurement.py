@@ -8,6 +8,7 @@ from statistics import median
 from typing import Final
 
 from benchmarks import systems
+from benchmarks.choosing import choosing
 from benchmarks.figures import Figure, Limit, Ratio
 from benchmarks.http_client import LoadError
 from benchmarks.load import ClosedLoop, GrpcLoop, OpenLoop
@@ -90,7 +91,7 @@ async def measure(plan: Plan, tell: Callable[[str], None]) -> list[Figure]:
         if plan.soak:
             tell(f"{SOAK_REQUESTS} requests")
             figures += await _soak(bench)
-    return [*figures, memory, ready]
+    return [*figures, *choosing(plan.rounds), memory, ready]
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from trunkline_server.engine.slots import Slots
 from trunkline_server.providers.target import Target
 from trunkline_server.routing.course import Course
 from trunkline_server.routing.failures import FailureClass
-from trunkline_server.routing.step import Go, Stop, Wait
+from trunkline_server.routing.step import Go, Step, Stop, Wait
 
 # Refusals of what a continuation added to the request, which the caller must never see.
 _REFUSALS = frozenset({FailureClass.REQUEST, FailureClass.TARGET, FailureClass.WINDOW})
@@ -47,7 +47,8 @@ class Pursuit:
         self._request = request
         self._course = course
         self._queues = queues
-        self._delivered = None if course.policy.continuation == "off" else Delivered(request)
+        # Who waits for the whole answer has been given nothing before it is there.
+        self._delivered = Delivered(request) if course.stream and course.policy.continuation != "off" else None
         self._continuation: Continuation | None = None
         self._cause: GatewayError | None = None
         self._no_prefill: set[str] = set()
@@ -81,15 +82,14 @@ class Pursuit:
         watch = self._run.watch
         while True:
             watch.check()
-            go, self._go = self._go, None
-            if go is None:
-                step = self._course.next(watch.now())
-                if isinstance(step, Wait):
-                    await self._wait(step.until)
-                    continue
-                if isinstance(step, Stop):
-                    raise step.error
-                go = step
+            step: Step = self._go or self._course.next(watch.loop.time())
+            self._go = None
+            if isinstance(step, Wait):
+                await self._wait(step.until)
+                continue
+            if isinstance(step, Stop):
+                raise step.error
+            go = step
             if go.target.max_concurrent is not None and not await self._take_place(go.target):
                 continue
             self._responding = False

@@ -5,6 +5,9 @@ from collections.abc import Callable
 
 from trunkline.errors import DeadlineError, GatewayError, ProviderSilentError
 
+TICK_S = 10.0
+"""The timer is set for no later than this: then a limit that is further away need not set it anew."""
+
 Interrupt = Callable[[GatewayError], None]
 
 
@@ -38,7 +41,7 @@ class Watch:
         if self._error is not None:
             interrupt(self._error)
         elif self._handle is None:
-            self._arm(self.deadline)
+            self._arm(self.loop.time() + TICK_S)
 
     def detach(self) -> None:
         """Nothing is waited for until the next `attach`; a stop meanwhile takes effect then."""
@@ -92,12 +95,12 @@ class Watch:
         elif self._limit_at and now >= self._limit_at:
             self._give_up()
         else:
-            self._arm(self._limit_at or self.deadline)
+            self._arm(min(self._limit_at or self.deadline, now + TICK_S))
 
     def _give_up(self) -> None:
         """The limit is one of the attempt's: it ends the wait, not the request."""
         self._limit_at = 0.0
-        self._arm(self.deadline)
+        self._arm(self.loop.time() + TICK_S)
         if self._interrupt is not None:
             self._interrupt(ProviderSilentError(f"the provider was silent for longer than {self._limit_text}"))
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -19,6 +18,7 @@ Entry = dict[str, Any]  # an entry's members are text, numbers, booleans, and li
 
 MAX_TAGS = 16
 
+_FACTS = ("cached", "joined", "resumed")
 _OPTIONAL_USAGE = ("cache_read_tokens", "cache_write_tokens", "reasoning_tokens")
 
 
@@ -61,25 +61,31 @@ def request_entry(record: RequestRecord) -> Entry:
     }
     if report.HasField("first_token_us"):
         entry["first_token_ms"] = report.first_token_us / 1000
-    _add_known(
-        entry,
-        (
-            ("overhead_ms", report.overhead_us / 1000),
-            ("queued_ms", report.queued_us / 1000),
-            ("key", principal.key),
-            ("project", principal.project),
-            ("team", principal.team),
-            ("model", outcomes.bounded(record.model)),
-            ("route", report.route),
-            ("target", outcomes.bounded(report.target)),
-            ("response_model", outcomes.bounded(record.response_model)),
-            ("finish_reasons", record.finish_reasons),
-            ("cached", report.cached),
-            ("joined", report.joined),
-            ("resumed", report.resumed),
-            ("client", outcomes.bounded(record.client_address)),
-        ),
-    )
+    # What is empty, False or 0 here is not known or not so, and left out.
+    if report.overhead_us:
+        entry["overhead_ms"] = report.overhead_us / 1000
+    if report.queued_us:
+        entry["queued_ms"] = report.queued_us / 1000
+    entry["key"] = principal.key
+    if principal.project:
+        entry["project"] = principal.project
+    if principal.team:
+        entry["team"] = principal.team
+    if record.model:
+        entry["model"] = outcomes.bounded(record.model)
+    if report.route:
+        entry["route"] = report.route
+    if report.target:
+        entry["target"] = outcomes.bounded(report.target)
+    if record.response_model:
+        entry["response_model"] = outcomes.bounded(record.response_model)
+    if record.finish_reasons:
+        entry["finish_reasons"] = record.finish_reasons
+    for name in _FACTS:
+        if getattr(report, name):
+            entry[name] = True
+    if record.client_address:
+        entry["client"] = outcomes.bounded(record.client_address)
     if record.usage is not None:
         _add_usage(entry, record.usage)
     if record.cost is not None:
@@ -114,15 +120,14 @@ def _attempt_entry(record: RequestRecord, number: int, attempt: Attempt, span_id
     }
     if attempt.HasField("first_token_us"):
         entry["first_token_ms"] = attempt.first_token_us / 1000
-    _add_known(
-        entry,
-        (
-            ("http_status", attempt.http_status),
-            ("provider_request_id", outcomes.bounded(attempt.provider_request_id)),
-            ("hedge", attempt.hedge),
-            ("notes", len(attempt.notes)),
-        ),
-    )
+    if attempt.http_status:
+        entry["http_status"] = attempt.http_status
+    if attempt.provider_request_id:
+        entry["provider_request_id"] = outcomes.bounded(attempt.provider_request_id)
+    if attempt.hedge:
+        entry["hedge"] = True
+    if attempt.notes:
+        entry["notes"] = len(attempt.notes)
     if attempt.HasField("usage"):
         _add_usage(entry, attempt.usage)
     if attempt.HasField("cost"):
@@ -130,13 +135,6 @@ def _attempt_entry(record: RequestRecord, number: int, attempt: Attempt, span_id
     if attempt.HasField("failure"):
         _add_failure(entry, attempt.failure)
     return entry
-
-
-def _add_known(entry: Entry, members: Iterable[tuple[str, Any]]) -> None:
-    """Those members that say something; empty, False and 0 here mean not known or not so."""
-    for name, value in members:
-        if value:
-            entry[name] = value
 
 
 def _add_usage(entry: Entry, usage: Usage) -> None:

@@ -9,6 +9,10 @@ import orjson
 from trunkline.v1 import ModalityTokens, Usage
 from trunkline_server.dialects.json_values import Json, count_in
 
+# What OpenAI itself says; only who says more is looked at for more.
+_OPENAI_MEMBERS: Final = frozenset(
+    {"prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details", "completion_tokens_details"}
+)
 # Where copies of the wire put what OpenAI calls prompt_tokens_details.cached_tokens: DeepSeek, Moonshot, Mistral.
 _CACHE_READ_NAMES: Final = ("prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens")
 _CACHE_WRITE_TTLS: Final = {
@@ -40,26 +44,32 @@ def fill_usage(usage: Usage, raw: Json, source: bytes) -> None:
         if count_in(raw, "total_tokens") == usage.input_tokens + usage.output_tokens + reasoning:
             # xAI leaves reasoning out of completion_tokens; only its total tells. With none at all nothing changes.
             usage.output_tokens += reasoning
-    cache_read = _first(count_in(prompt, "cached_tokens"), *(count_in(raw, name) for name in _CACHE_READ_NAMES))
+    cache_read = count_in(prompt, "cached_tokens")
+    if not raw.keys() <= _OPENAI_MEMBERS:
+        cache_read = _first(cache_read, *(count_in(raw, name) for name in _CACHE_READ_NAMES))
+        for holder in _SERVER_TOOLS_NAMES:
+            calls = _details(raw, holder)
+            for name in calls:
+                if (count := count_in(calls, name)) is not None:
+                    usage.server_tool_calls[name] = count
     if cache_read is not None:
         usage.cache_read_tokens = cache_read
-    if (cache_write := count_in(prompt, "cache_write_tokens")) is not None:
-        usage.cache_write_tokens = cache_write
-    by_ttl = _details(prompt, "cache_write_tokens_details")
-    for name, ttl_s in _CACHE_WRITE_TTLS.items():
-        if tokens := count_in(by_ttl, name):
-            usage.cache_writes.add(ttl_s=ttl_s, tokens=tokens)
-    _fill_modalities(usage.input_by_modality, prompt)
-    _fill_modalities(usage.output_by_modality, completion)
-    if (accepted := count_in(completion, "accepted_prediction_tokens")) is not None:
-        usage.accepted_prediction_tokens = accepted
-    if (rejected := count_in(completion, "rejected_prediction_tokens")) is not None:
-        usage.rejected_prediction_tokens = rejected
-    for holder in _SERVER_TOOLS_NAMES:
-        calls = _details(raw, holder)
-        for name in calls:
-            if (count := count_in(calls, name)) is not None:
-                usage.server_tool_calls[name] = count
+    if prompt:
+        if (cache_write := count_in(prompt, "cache_write_tokens")) is not None:
+            usage.cache_write_tokens = cache_write
+        if by_ttl := _details(prompt, "cache_write_tokens_details"):
+            for name, ttl_s in _CACHE_WRITE_TTLS.items():
+                if tokens := count_in(by_ttl, name):
+                    usage.cache_writes.add(ttl_s=ttl_s, tokens=tokens)
+        if not _MODALITIES.keys().isdisjoint(prompt):
+            _fill_modalities(usage.input_by_modality, prompt)
+    if completion:
+        if not _MODALITIES.keys().isdisjoint(completion):
+            _fill_modalities(usage.output_by_modality, completion)
+        if (accepted := count_in(completion, "accepted_prediction_tokens")) is not None:
+            usage.accepted_prediction_tokens = accepted
+        if (rejected := count_in(completion, "rejected_prediction_tokens")) is not None:
+            usage.rejected_prediction_tokens = rejected
     usage.native = _text_of(raw, source)
 
 
