@@ -109,8 +109,6 @@ def oddities(kind: ProviderKind) -> Iterable[str]:
         yield f"tells its cost in `usage.{'.'.join(quirks.cost.path)}`"
     if kind.request_id_headers != (REQUEST_ID,):
         yield f"request id in {' or '.join(f'`{name}`' for name in kind.request_id_headers)}"
-    if kind.limit_headers:
-        yield "tells when a limit resets"
 
 
 def names(found: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ from trunkline_bridge.health import healthz, readyz
 from trunkline_bridge.openai.chat import create_chat_completion
 from trunkline_bridge.openai.completions import create_completion
 from trunkline_bridge.openai.models import list_models, retrieve_model
-from trunkline_bridge.operations import list_targets
+from trunkline_bridge.operations import list_targets, show_metrics
 from trunkline_bridge.settings import BridgeSettings
 
 # How long calls that a drain has ended may take to tell their clients.
@@ -37,6 +37,7 @@ def create_app(gateway: Gateway, settings: BridgeSettings) -> web.Application:
     app.router.add_get("/v1/models", list_models)
     app.router.add_get("/v1/models/{id:.+}", retrieve_model)
     app.router.add_get("/health/targets", list_targets)
+    app.router.add_get("/metrics", show_metrics)
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     return app

@@ -1,7 +1,7 @@
 """The headers of a request as CallContext."""
 
-import math
 from collections.abc import Mapping
+from math import inf, nan
 
 from aiohttp import web
 
@@ -10,7 +10,8 @@ from trunkline.errors import BadKeyError, InvalidRequestError
 from trunkline.metadata import AUTHORIZATION, IDEMPOTENCY_KEY, PRIORITY, REQUEST_ID, STRICT, from_metadata
 
 TIMEOUT = "x-request-timeout-ms"
-READ_TIMEOUT = "x-stainless-read-timeout"
+# In seconds: Python's is for each read; Node's, which is cut to whole seconds, for the headers.
+SDK_TIMEOUTS = ("x-stainless-read-timeout", "x-stainless-timeout")
 MAX_TIMEOUT_MS = 86_400_000
 MAX_IDEMPOTENCY_KEY_BYTES = 255
 
@@ -32,9 +33,10 @@ def assign_call_id(request: web.BaseRequest) -> str:
     return call_id
 
 
-def call_context(request: web.Request, *, arrived: float, size_bytes: int = 0) -> CallContext:
+def call_context(request: web.Request, *, arrived: float, size_bytes: int = 0, patience_s: float = inf) -> CallContext:
     """Who calls, until when, as part of which trace. `arrived` is on the `time.monotonic` clock.
 
+    `patience_s` is how long the client waits in any case; a deadline that it sets itself counts if it is earlier.
     Raises InvalidRequestError for a header that has no meaning, BadKeyError for a key that cannot be one.
     """
     headers = request.headers
@@ -51,25 +53,38 @@ def call_context(request: web.Request, *, arrived: float, size_bytes: int = 0) -
         raise InvalidRequestError.at_field("Idempotency-Key", f"at most {MAX_IDEMPOTENCY_KEY_BYTES} ASCII characters")
     return from_metadata(
         values,
-        deadline=_deadline(headers.get(TIMEOUT), arrived),
+        deadline=_deadline(headers.get(TIMEOUT), arrived, patience_s),
         client_address=request.remote or "",
         size_bytes=size_bytes,
         request_id=request[CALL_ID],
     )
 
 
-def client_read_timeout_s(request: web.BaseRequest) -> float:
-    """How long the client waits for the next bytes, as OpenAI's SDKs tell; infinite where it does not say."""
+def client_patience_s(request: web.BaseRequest) -> float:
+    """How long the client waits for more before it gives up, as OpenAI's SDKs tell; infinite where it does not say.
+
+    Raises InvalidRequestError for a header that has no meaning.
+    """
+    found = inf
+    for name in SDK_TIMEOUTS:
+        if (text := request.headers.get(name)) is not None:
+            found = min(found, _seconds(name, text))
+    return found
+
+
+def _seconds(name: str, text: str) -> float:
     try:
-        found = float(request.headers.get(READ_TIMEOUT, ""))
+        found = float(text)
     except ValueError:
-        return math.inf
-    return found if found > 0 else math.inf  # not so if it is not a number
+        found = nan
+    if not found >= 0:  # not a number, too
+        raise InvalidRequestError.at_field(name, "a number of seconds")
+    return found or inf  # 0 is what Node makes of less than a second
 
 
-def _deadline(timeout_ms: str | None, arrived: float) -> float | None:
-    if timeout_ms is None:
-        return None
-    if not (timeout_ms.isascii() and timeout_ms.isdigit() and 0 < int(timeout_ms[:10]) <= MAX_TIMEOUT_MS):
-        raise InvalidRequestError.at_field(TIMEOUT, f"a whole number of milliseconds from 1 to {MAX_TIMEOUT_MS}")
-    return arrived + int(timeout_ms) / 1000
+def _deadline(timeout_ms: str | None, arrived: float, patience_s: float) -> float | None:
+    if timeout_ms is not None:
+        if not (timeout_ms.isascii() and timeout_ms.isdigit() and 0 < int(timeout_ms[:10]) <= MAX_TIMEOUT_MS):
+            raise InvalidRequestError.at_field(TIMEOUT, f"a whole number of milliseconds from 1 to {MAX_TIMEOUT_MS}")
+        patience_s = min(patience_s, int(timeout_ms) / 1000)
+    return None if patience_s == inf else arrived + patience_s

@@ -1,4 +1,4 @@
-"""GET /health/targets: how the targets are doing."""
+"""GET /health/targets and GET /metrics: how the gateway is doing."""
 
 import time
 from typing import Any
@@ -6,10 +6,12 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from trunkline.v1 import ListTargetsRequest, TargetCondition, TargetState
+from trunkline.v1 import GetMetricsRequest, ListTargetsRequest, TargetCondition, TargetState
 from trunkline_bridge.app_keys import GATEWAY
 from trunkline_bridge.boundary import JSON_TYPE
 from trunkline_bridge.context import call_context
+
+METRICS_TYPE = "text/plain; version=1.0.0; charset=utf-8"
 
 CONDITIONS = {
     value: name.removeprefix("TARGET_CONDITION_").lower()
@@ -26,6 +28,13 @@ async def list_targets(request: web.Request) -> web.Response:
     answer = await request.app[GATEWAY].list_targets(ListTargetsRequest(), context)
     body = orjson.dumps({"targets": [target_object(state) for state in answer.targets]})
     return web.Response(body=body, content_type=JSON_TYPE, headers={"cache-control": "no-store"})
+
+
+async def show_metrics(request: web.Request) -> web.Response:
+    """The metrics of the gateway as Prometheus scrapes them; of a split bridge, those of its core."""
+    context = call_context(request, arrived=time.monotonic())
+    answer = await request.app[GATEWAY].get_metrics(GetMetricsRequest(), context)
+    return web.Response(body=answer.page, headers={"content-type": METRICS_TYPE, "cache-control": "no-store"})
 
 
 def target_object(state: TargetState) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from trunkline_server.ledger.access_log import AccessLog
 from trunkline_server.ledger.line_writer import LineWriter
 from trunkline_server.rpc.server import GrpcSurface, ListenError
 from trunkline_server.telemetry.logs import configure_logging
-from trunkline_server.telemetry.tracing import TelemetryError
+from trunkline_server.telemetry.otlp import TelemetryError
 
 log = logging.getLogger("trunkline")
 

@@ -10,6 +10,7 @@ from trunkline.errors import GatewayError
 from trunkline_server.config.settings import ModelSettings, ProviderSettings, Settings
 from trunkline_server.dialects.registry import DIALECTS
 from trunkline_server.engine.engine import Engine
+from trunkline_server.engine.observed import observe
 from trunkline_server.governance.keys import KeyRing
 from trunkline_server.ledger.ledger import Ledger
 from trunkline_server.providers.kinds import KINDS
@@ -18,6 +19,7 @@ from trunkline_server.routing.catalog import Catalog
 from trunkline_server.routing.health import ProcessHealth
 from trunkline_server.routing.policy import HealthPolicy, Policy
 from trunkline_server.rpc.server import GrpcSurface
+from trunkline_server.telemetry.metrics import start_metrics
 from trunkline_server.telemetry.peers import Peer, peers_of
 from trunkline_server.telemetry.tracing import start_tracing
 from trunkline_server.transport.discovery import probe_local_engines
@@ -85,7 +87,9 @@ async def open_core(settings: Settings, ledger: Ledger) -> AsyncIterator[Core]:
     """A core by these settings. Leaving it writes out the ledger and traces; drain the engine first."""
     providers = _providers(settings)
     peers = peers_of(providers)
-    tracing = start_tracing(settings.telemetry, peers)
+    metrics = start_metrics(settings.telemetry, peers)
+    tracing = start_tracing(settings.telemetry, peers, metrics)
+    health = ProcessHealth(_health_policy(settings))
     try:
         async with HttpTransport(connect_timeout_s=settings.timeouts.connect_s) as http:
             engine = Engine(
@@ -94,14 +98,17 @@ async def open_core(settings: Settings, ledger: Ledger) -> AsyncIterator[Core]:
                 dialects=DIALECTS,
                 transports={HTTP: http, ECHO: EchoTransport()},
                 limits=settings.limits,
-                health=ProcessHealth(_health_policy(settings)),
+                health=health,
                 ledger=ledger,
                 tracing=tracing,
+                metrics_page=metrics.page,
             )
+            observe(metrics, engine, health, tracing)
             yield Core(engine, http, settings, peers)
     finally:
         await ledger.close()
         await tracing.shutdown()
+        await metrics.shutdown()
 
 
 def _providers(settings: Settings) -> list[Provider]:

@@ -32,10 +32,11 @@ def test_without_keys_only_known_names_are_answered(
     assert bridge_settings(settings, keyless=keyless).allowed_hosts == expected
 
 
-def test_limits_and_origins_are_those_of_the_configuration() -> None:
+def test_limits_times_and_origins_are_those_of_the_configuration() -> None:
     settings = Settings.model_validate(
         {
-            "rest": {"cors_origins": [APP]},
+            "rest": {"cors_origins": [APP], "early_headers_s": 3},
+            "timeouts": {"heartbeat_s": 4, "write_stall_s": 5},
             "limits": {
                 "max_request_bytes": 2048,
                 "max_bytes_in_flight": 4096,
@@ -45,7 +46,14 @@ def test_limits_and_origins_are_those_of_the_configuration() -> None:
         }
     )
     assert bridge_settings(settings, keyless=False) == BridgeSettings(
-        max_request_bytes=2048, max_bytes_in_flight=4096, max_messages=7, retry_after_s=2, cors_origins=(APP,)
+        max_request_bytes=2048,
+        max_bytes_in_flight=4096,
+        max_messages=7,
+        retry_after_s=2,
+        early_headers_s=3,
+        heartbeat_s=4,
+        write_stall_s=5,
+        cors_origins=(APP,),
     )
 
 

@@ -421,8 +421,10 @@ def test_an_end_that_is_none_is_a_failure() -> None:
     assert 'finish_reason":"' not in text
 
 
-def test_silence_is_a_comment() -> None:
-    assert encode([Event(heartbeat=HeartbeatEvent(silent_ms=15000))]) == ": heartbeat\n\n"
+def test_what_is_no_part_of_the_answer_is_left_out() -> None:
+    resumed = Event()
+    resumed.resumed.target = "b/m"
+    assert encode([Event(heartbeat=HeartbeatEvent(silent_ms=15000)), resumed]) == ""
 
 
 def test_nothing_is_sent_before_there_is_something_to_say() -> None:

@@ -232,5 +232,7 @@ def test_an_end_that_is_none_is_a_failure() -> None:
     assert isinstance(made.failure, ProviderBadAnswerError)
 
 
-def test_silence_is_a_comment() -> None:
-    assert encoder().encode(batch(Event(heartbeat=HeartbeatEvent(silent_ms=15_000)))) == b": heartbeat\n\n"
+def test_what_is_no_part_of_the_answer_is_left_out() -> None:
+    resumed = Event()
+    resumed.resumed.target = "b/m"
+    assert encoder().encode(batch(Event(heartbeat=HeartbeatEvent(silent_ms=15_000)), resumed)) == b""

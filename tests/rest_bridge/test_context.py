@@ -1,5 +1,6 @@
 """The headers of a request as CallContext."""
 
+import math
 import time
 from typing import Any
 
@@ -11,15 +12,17 @@ from trunkline.context import CallContext, is_request_id
 from trunkline.errors import BadKeyError, InvalidRequestError
 from trunkline.secret import Secret
 from trunkline.v1 import Priority
-from trunkline_bridge.context import assign_call_id, call_context
+from trunkline_bridge.context import assign_call_id, call_context, client_patience_s
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
-def context(*headers: tuple[str, str], arrived: float = 0.0, size_bytes: int = 0) -> CallContext:
+def context(
+    *headers: tuple[str, str], arrived: float = 0.0, size_bytes: int = 0, patience_s: float = math.inf
+) -> CallContext:
     request = make_mocked_request("POST", "/", headers=CIMultiDict(headers))
     assign_call_id(request)
-    return call_context(request, arrived=arrived, size_bytes=size_bytes)
+    return call_context(request, arrived=arrived, size_bytes=size_bytes, patience_s=patience_s)
 
 
 HEADERS: dict[str, tuple[list[tuple[str, str]], dict[str, Any]]] = {
@@ -36,7 +39,6 @@ HEADERS: dict[str, tuple[list[tuple[str, str]], dict[str, Any]]] = {
     "strict": ([("X-Trunkline-Strict", "true")], {"strict": True}),
     "priority": ([("x-trunkline-priority", "high")], {"priority": Priority.PRIORITY_HIGH}),
     "an address that the client chose is not believed": ([("x-trunkline-client-address", "1.2.3.4")], {}),
-    "the SDK's own timeout is only told": ([("X-Stainless-Read-Timeout", "5")], {}),
 }
 
 
@@ -52,6 +54,41 @@ def test_a_timeout_counts_from_arrival() -> None:
     arrived = time.monotonic()
     found = context(("x-request-timeout-ms", "1500"), arrived=arrived)
     assert found.deadline == arrived + 1.5
+
+
+@pytest.mark.parametrize(
+    ("timeout_ms", "patience_s", "timeout_s"),
+    [(1500, 5.0, 1.5), (9000, 5.0, 5.0), (1500, math.inf, 1.5), (None, 5.0, 5.0)],
+)
+def test_the_earlier_of_a_clients_deadline_and_its_patience_counts(
+    timeout_ms: int | None, patience_s: float, timeout_s: float
+) -> None:
+    headers = [("x-request-timeout-ms", str(timeout_ms))] if timeout_ms else []
+    assert context(*headers, arrived=100.0, patience_s=patience_s).deadline == 100.0 + timeout_s
+
+
+@pytest.mark.parametrize(
+    ("headers", "patience_s"),
+    [
+        ({}, math.inf),
+        ({"X-Stainless-Read-Timeout": "600"}, 600.0),
+        ({"X-Stainless-Read-Timeout": "0.25"}, 0.25),
+        ({"X-Stainless-Read-Timeout": "inf"}, math.inf),
+        ({"X-Stainless-Timeout": "60"}, 60.0),
+        ({"X-Stainless-Timeout": "0"}, math.inf),
+        ({"X-Stainless-Timeout": "60", "X-Stainless-Read-Timeout": "5.0"}, 5.0),
+    ],
+)
+def test_the_sdks_tell_how_long_they_wait(headers: dict[str, str], patience_s: float) -> None:
+    assert client_patience_s(make_mocked_request("POST", "/", headers=headers)) == patience_s
+
+
+@pytest.mark.parametrize("name", ["x-stainless-read-timeout", "x-stainless-timeout"])
+@pytest.mark.parametrize("value", ["", "soon", "-1", "nan", "-inf", "5s", "5,6"])
+def test_a_patience_without_meaning_is_refused_by_name(name: str, value: str) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        client_patience_s(make_mocked_request("POST", "/", headers={name: value}))
+    assert [violation.field for violation in caught.value.violations] == [name]
 
 
 def test_what_was_read_is_told() -> None:

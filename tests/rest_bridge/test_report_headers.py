@@ -1,17 +1,23 @@
 """What headers tell of a request: only what is true when they are sent."""
 
 import asyncio
+import json
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 
 import aiohttp
 import pytest
 
 from fake_gateway import FakeGateway, batch, begun, done, finished, greeting, report, said, started, stopped
 from trunkline.errors import ProviderUnavailableError
-from trunkline.v1 import Event, HeartbeatEvent, RoutingReport
+from trunkline.v1 import Event, RoutingReport
 from trunkline_bridge.report import header_text, report_headers
+from trunkline_bridge.settings import BridgeSettings
 
 PATH = "/v1/chat/completions"
 HI = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+
+Served = Callable[[FakeGateway, BridgeSettings], AbstractAsyncContextManager[str]]
 
 
 def told(response: aiohttp.ClientResponse) -> dict[str, str]:
@@ -39,16 +45,34 @@ async def test_a_stream_tells_its_target_when_it_begins(
         await response.read()
 
 
-async def test_a_stream_whose_headers_went_out_early_tells_nothing(
-    http: aiohttp.ClientSession, gateway: FakeGateway
-) -> None:
+async def test_a_stream_whose_headers_went_out_early_tells_nothing(serve: Served) -> None:
     chosen = asyncio.Event()
-    beat = batch(Event(heartbeat=HeartbeatEvent(silent_ms=15_000)))
-    gateway.script = [beat, chosen, *greeting()]
-    async with http.post(PATH, json=HI | {"stream": True}) as response:
+    gateway = FakeGateway(script=[chosen, *greeting()])
+    async with (
+        serve(gateway, BridgeSettings(early_headers_s=0.02)) as url,
+        aiohttp.ClientSession(url) as http,
+        http.post(PATH, json=HI | {"stream": True}) as response,
+    ):
         assert told(response) == {}
         chosen.set()
         assert (await response.text()).endswith("data: [DONE]\n\n")
+
+
+async def test_an_answer_that_was_gone_on_with_says_so_at_its_end(
+    http: aiohttp.ClientSession, gateway: FakeGateway
+) -> None:
+    resumed, end = Event(), finished()
+    resumed.resumed.target = end.finished.report.target = "fake/fake-2"
+    end.finished.report.resumed = True
+    gateway.script = [batch(started(), begun(), said("x")), batch(resumed, said("y")), batch(done(), stopped(), end)]
+    async with http.post(PATH, json=HI | {"stream": True}) as response:
+        assert told(response) == {"x-trunkline-target": "fake/fake-1"}  # it was when that was sent
+        *_, last, _, _ = (await response.text()).split("\n\n")
+    report = json.loads(last.removeprefix("data: "))["trunkline"]
+    assert (report["resumed"], report["target"]) == (True, "fake/fake-2")
+    async with http.post(PATH, json=HI) as response:
+        assert told(response)["x-trunkline-target"] == "fake/fake-2"
+        assert (await response.json())["trunkline"]["resumed"] is True
 
 
 async def test_the_target_is_the_one_whose_words_begin(http: aiohttp.ClientSession, gateway: FakeGateway) -> None:

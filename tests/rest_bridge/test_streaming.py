@@ -12,7 +12,7 @@ import pytest
 
 from fake_gateway import FakeGateway, batch, begun, done, failed, finished, greeting, said, started, stopped
 from trunkline.errors import OverloadedError, ProviderBadAnswerError
-from trunkline.v1 import Event, RoutingReport
+from trunkline.v1 import RoutingReport
 from trunkline_bridge.settings import BridgeSettings
 
 PATH = "/v1/chat/completions"
@@ -102,17 +102,6 @@ async def test_a_defect_inside_a_stream_tells_nothing_of_itself(
     assert '"error":{' in text
     assert "[DONE]" not in text
     assert "c4n4ry" not in text
-
-
-async def test_silence_is_broken_by_comments(http: aiohttp.ClientSession, gateway: FakeGateway) -> None:
-    beat = Event()
-    beat.heartbeat.silent_ms = 15_000
-    gateway.script = [batch(beat), OverloadedError("too much")]
-    async with http.post(PATH, json=ASK) as response:
-        assert response.status == 200
-        comment, error, _ = (await response.text()).split("\n\n")
-    assert comment == ": heartbeat"
-    assert "server_is_overloaded" in error
 
 
 @pytest.mark.parametrize("stream", [True, False])

@@ -17,6 +17,8 @@ from trunkline.v1 import (
     CompleteResponse,
     Event,
     FinishReason,
+    GetMetricsRequest,
+    GetMetricsResponse,
     GetModelRequest,
     GetModelResponse,
     ListModelsRequest,
@@ -52,6 +54,7 @@ class FakeGateway:
     turns: Sequence[Sequence[Step]] = ()
     """The script of the first completion, of the second, and so on; `script` is that of any beyond."""
     models: Sequence[Model] = ()
+    targets: Sequence[TargetState] = ()
     page_size: int = 1000
     key: str = ""
     """The one key it takes; empty: any, or none."""
@@ -110,7 +113,11 @@ class FakeGateway:
 
     async def list_targets(self, request: ListTargetsRequest, context: CallContext) -> ListTargetsResponse:
         self._enter("list_targets", request, context)
-        return ListTargetsResponse(targets=[TargetState(target="a/m")])
+        return ListTargetsResponse(targets=self.targets)
+
+    async def get_metrics(self, request: GetMetricsRequest, context: CallContext) -> GetMetricsResponse:
+        self._enter("get_metrics", request, context)
+        return GetMetricsResponse(page=b"up 1.0\n")
 
     async def ready(self) -> bool:
         return self.is_ready

@@ -12,6 +12,8 @@ from trunkline.v1 import (
     CompleteResponse,
     Event,
     FinishReason,
+    GetMetricsRequest,
+    GetMetricsResponse,
     GetModelRequest,
     GetModelResponse,
     ListModelsRequest,
@@ -163,6 +165,11 @@ class ScriptedGateway:
         """One target."""
         self._admit(context)
         return ListTargetsResponse(targets=[TargetState(target="a/m")])
+
+    async def get_metrics(self, request: GetMetricsRequest, context: CallContext) -> GetMetricsResponse:
+        """One metric."""
+        self._admit(context)
+        return GetMetricsResponse(page=b"up 1.0\n")
 
     async def ready(self) -> bool:
         """Always."""

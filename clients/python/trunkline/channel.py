@@ -15,6 +15,8 @@ from trunkline.v1 import (
     CompleteRequest,
     CompleteResponse,
     CompletionServiceStub,
+    GetMetricsRequest,
+    GetMetricsResponse,
     GetModelRequest,
     GetModelResponse,
     ListModelsRequest,
@@ -109,6 +111,10 @@ class ChannelGateway:
     async def list_targets(self, request: ListTargetsRequest, context: CallContext) -> ListTargetsResponse:
         """How the targets of the models are doing that the caller may use."""
         return await self._call(self._operations.ListTargets, request, context)
+
+    async def get_metrics(self, request: GetMetricsRequest, context: CallContext) -> GetMetricsResponse:
+        """The metrics of the process that answers, as Prometheus scrapes them."""
+        return await self._call(self._operations.GetMetrics, request, context)
 
     async def ready(self) -> bool:
         """Whether the gateway is reached and takes calls, by grpc.health.v1."""

@@ -7,6 +7,8 @@ from trunkline.context import CallContext
 from trunkline.v1 import (
     CompleteRequest,
     CompleteResponse,
+    GetMetricsRequest,
+    GetMetricsResponse,
     GetModelRequest,
     GetModelResponse,
     ListModelsRequest,
@@ -48,6 +50,10 @@ class Gateway(Protocol):
 
     async def list_targets(self, request: ListTargetsRequest, context: CallContext) -> ListTargetsResponse:
         """How the targets of the models are doing that the caller may use."""
+        ...
+
+    async def get_metrics(self, request: GetMetricsRequest, context: CallContext) -> GetMetricsResponse:
+        """The metrics of the process that answers, as Prometheus scrapes them."""
         ...
 
     async def ready(self) -> bool:

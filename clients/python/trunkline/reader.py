@@ -17,7 +17,9 @@ class AnswerReader:
         self._answer: CompleteResponse | None = None
 
     def take(self, batch: StreamCompleteResponse) -> Iterator[Event]:
-        """Keeps a batch for the whole answer and gives its events."""
+        """Keeps a batch for the whole answer and gives its events; none for a mere sign of life."""
+        if len(batch.events) == 1 and batch.events[0].HasField("heartbeat"):
+            return iter(())
         self._builder.add(batch)
         self._last = batch
         return iter(batch.events)
@@ -25,7 +27,7 @@ class AnswerReader:
     def fail(self, failure: GatewayError) -> None:
         """The stream ended with this."""
         self._failure = failure
-        if self._last is not None and self._last.events[-1].failed.HasField("report"):
+        if self._last is not None and self._last.events and self._last.events[-1].failed.HasField("report"):
             # The same as in the trailers, but whole.
             failure.report = self._last.events[-1].failed.report
 

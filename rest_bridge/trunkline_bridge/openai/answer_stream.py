@@ -21,7 +21,7 @@ from trunkline_bridge.openai.chat_objects import (
     usage_object,
 )
 from trunkline_bridge.report import trunkline_object
-from trunkline_bridge.sse import DONE, HEARTBEAT
+from trunkline_bridge.sse import DONE
 
 
 class TextChoice(Protocol):
@@ -145,7 +145,7 @@ class AnswerEncoder(Generic[ChoiceT]):
             case "failed":
                 self._fail(event.failed)
             case "heartbeat":
-                self._out.append(HEARTBEAT)
+                pass  # the stream to the client has signs of life of its own
             case _:
                 self._content(kind, event)
 

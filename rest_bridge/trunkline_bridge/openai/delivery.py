@@ -15,7 +15,7 @@ from trunkline.v1 import CompleteRequest, CompleteResponse, StreamCompleteRespon
 from trunkline_bridge.app_keys import BODIES, GATEWAY, RUNNING, SETTINGS
 from trunkline_bridge.body import read_body
 from trunkline_bridge.boundary import JSON_TYPE, told
-from trunkline_bridge.context import CALL_ID, call_context, client_read_timeout_s
+from trunkline_bridge.context import CALL_ID, call_context, client_patience_s
 from trunkline_bridge.json_text import dump, read_object
 from trunkline_bridge.openai.chat_request import ChatAsk
 from trunkline_bridge.openai.fields import Json
@@ -25,6 +25,12 @@ from trunkline_bridge.sse import ClientLeftError, EventStream
 
 SIGN_OF_LIFE = 0.5
 """The share of the time that a client waits for more after which it gets a sign of life."""
+SOONEST_SIGN_S = 0.1
+"""A client that waits for next to nothing gets no more of them than this allows."""
+LAST_WORDS = 0.05
+"""The share of that time which is kept for telling it that the rest was not enough: else it would leave and ask again,
+and never hear why."""
+MOST_LAST_WORDS_S = 1.0
 
 ReadAsk = Callable[[Json, BridgeSettings], ChatAsk]
 WholeAnswer = Callable[[CompleteResponse, ChatAsk], Json]
@@ -53,34 +59,37 @@ async def deliver(
     settings = request.app[SETTINGS]
     with request.app[BODIES].lease() as lease:
         body = await read_body(request, lease, settings)
-        context = call_context(request, arrived=arrived, size_bytes=len(body))
         ask = read_ask(read_object(body, max_nesting=settings.max_nesting), settings)
+        patience_s = client_patience_s(request)
+        # Of a whole answer the client gets nothing before it is there, so that is how long it may take.
+        time_s = math.inf if ask.stream else patience_s - min(patience_s * LAST_WORDS, MOST_LAST_WORDS_S)
+        context = call_context(request, arrived=arrived, size_bytes=len(body), patience_s=time_s)
         del body
         if ask.stream:
-            return await _stream(request, ask.request, context, streamed(context, ask))
-        # A client that waits so long and no longer has no use for an answer that comes later.
-        context = context.with_timeout(_left(client_read_timeout_s(request), arrived))
+            return await _stream(request, ask.request, context, streamed(context, ask), patience_s=patience_s)
         with RunningCall(request.app[RUNNING], request.task):
             answer = await request.app[GATEWAY].complete(ask.request, context)
         headers = report_headers(answer.report) if answer.HasField("report") else None
         return web.Response(body=dump(whole(answer, ask)), content_type=JSON_TYPE, headers=headers)
 
 
-def _left(timeout_s: float, arrived: float) -> float | None:
-    return None if timeout_s == math.inf else timeout_s - (time.monotonic() - arrived)
-
-
 async def _stream(
-    request: web.Request, asked: CompleteRequest, context: CallContext, encoder: StreamEncoder
+    request: web.Request,
+    asked: CompleteRequest,
+    context: CallContext,
+    encoder: StreamEncoder,
+    *,
+    patience_s: float,
 ) -> web.StreamResponse:
     """Until the first bytes of the answer are there a failure is an HTTP error; afterwards it ends the stream."""
-    settings, read_timeout_s = request.app[SETTINGS], client_read_timeout_s(request)
+    settings = request.app[SETTINGS]
+    sign_s = max(patience_s * SIGN_OF_LIFE, SOONEST_SIGN_S)
     with EventStream(
         request,
         call_id=request[CALL_ID],
         stall_s=settings.write_stall_s,
-        early_headers_s=min(settings.early_headers_s, read_timeout_s * SIGN_OF_LIFE),
-        heartbeat_s=min(settings.heartbeat_s, read_timeout_s * SIGN_OF_LIFE),
+        early_headers_s=min(settings.early_headers_s, sign_s),
+        heartbeat_s=min(settings.heartbeat_s, sign_s),
     ) as out:
         try:
             with RunningCall(request.app[RUNNING], request.task):

@@ -1,5 +1,7 @@
 """How another target goes on with an answer that broke off: what it is asked, and how its events join the earlier ones."""
 
+import json
+from collections.abc import MutableMapping
 from typing import Final, Literal
 
 from trunkline.errors import ProviderBadAnswerError
@@ -39,12 +41,12 @@ class Continuation:
     ) -> None:
         """`request` is what the caller asked for; `cause` is why the attempt before broke off."""
         self.mode: Mode = mode
+        self._target = target
         text = delivered.text()
         self.notes: list[TranslationNote] = []
         """What was changed of the request."""
         self.request = self._prefilled(request, text) if mode == "prefill" else request
         """What to send to the target."""
-        self._target = target
         self._resumed: ResumedEvent | None = ResumedEvent(target=target.name, cause=cause)
         self._open_part = delivered.open_part
         self._next_part = delivered.parts
@@ -158,6 +160,10 @@ class Continuation:
         if last is None or last.role != Role.ROLE_ASSISTANT:
             last = found.messages.add(role=Role.ROLE_ASSISTANT)
         last.parts.add(text=text)
+        prefill = self._target.provider.kind.prefill
+        if prefill is not None:
+            _extend(found.extensions, self._target, prefill.body)
+            _extend(last.extensions, self._target, prefill.message)
         if found.HasField("max_output_tokens"):
             found.max_output_tokens = max(1, found.max_output_tokens - tokens_of(len(text)))
             self.notes.append(
@@ -181,3 +187,10 @@ class Continuation:
 _PARTLESS: Final = frozenset(
     {"started", "usage", "heartbeat", "resumed", "choice_finished", "finished", "failed", "preview"}
 )
+
+
+def _extend(extensions: MutableMapping[str, str], target: Target, members: str) -> None:
+    """Adds what this kind of provider wants to hear; what the caller says itself in an extension wins."""
+    if members:
+        said = extensions.get(target.dialect, "")
+        extensions[target.dialect] = json.dumps({**json.loads(members), **json.loads(said)}) if said else members

@@ -5,7 +5,7 @@ import logging
 import math
 import random
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 
 from trunkline.answer import AnswerBuilder
@@ -19,6 +19,8 @@ from trunkline.errors import (
 from trunkline.v1 import (
     CompleteRequest,
     CompleteResponse,
+    GetMetricsRequest,
+    GetMetricsResponse,
     GetModelRequest,
     GetModelResponse,
     ListModelsRequest,
@@ -72,8 +74,9 @@ class Engine:
         health: Health,
         ledger: Ledger,
         tracing: Tracing,
+        metrics_page: Callable[[], bytes],
     ) -> None:
-        """`transports` is by the provider kind's `transport`."""
+        """`transports` is by the provider kind's `transport`; `metrics_page` writes what metrics there are."""
         self.catalog = catalog
         """What clients may ask for; replaced as a whole when discovery finds more."""
         self.admission = Admission(
@@ -90,6 +93,7 @@ class Engine:
         self._rng = random.Random()  # noqa: S311 it spreads waits, it guards nothing
         self._ledger = ledger
         self._tracing = tracing
+        self._metrics_page = metrics_page
         self._runs: set[Run] = set()
 
     async def complete(self, request: CompleteRequest, context: CallContext) -> CompleteResponse:
@@ -130,6 +134,14 @@ class Engine:
             for name, target in sorted(targets.items())
         ]
         return ListTargetsResponse(targets=states)
+
+    async def get_metrics(self, request: GetMetricsRequest, context: CallContext) -> GetMetricsResponse:
+        self._keys.authenticate(context.credential)
+        return GetMetricsResponse(page=self._metrics_page())
+
+    def queued(self, target: str) -> int:
+        """How many requests queue for this target."""
+        return self._queues.queued(target)
 
     async def ready(self) -> bool:
         return not self.admission.draining

@@ -3,7 +3,7 @@
 from typing import Final
 
 from trunkline_server.providers.chat_quirks import COMMON_MEMBERS, MAX_TOKENS, OPENAI_MEMBERS, ChatQuirks
-from trunkline_server.providers.kind import ProviderKind
+from trunkline_server.providers.kind import Prefill, ProviderKind
 
 # https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html
 _VLLM_CHAT: Final = ChatQuirks(
@@ -72,11 +72,25 @@ _ECHO_CHAT: Final = ChatQuirks(
     cache_breakpoints=True,
 )
 
+# ChatCompletionRequest of both engines: the last message is not closed, and no new one is begun.
+_VLLM_PREFILL: Final = Prefill(body='{"continue_final_message":true,"add_generation_prompt":false}')
+_SGLANG_PREFILL: Final = Prefill(body='{"continue_final_message":true}')
+# Without --no-prefill-assistant it always does; a model that thinks answers 400.
+_LLAMACPP_PREFILL: Final = Prefill()
+
 ENGINES: Final = (
-    ProviderKind(name="vllm", base_url="http://127.0.0.1:8000/v1", local=True, chat=_VLLM_CHAT),
-    ProviderKind(name="sglang", base_url="http://127.0.0.1:30000/v1", local=True, chat=_SGLANG_CHAT),
+    ProviderKind(name="vllm", base_url="http://127.0.0.1:8000/v1", local=True, prefill=_VLLM_PREFILL, chat=_VLLM_CHAT),
+    ProviderKind(
+        name="sglang", base_url="http://127.0.0.1:30000/v1", local=True, prefill=_SGLANG_PREFILL, chat=_SGLANG_CHAT
+    ),
     ProviderKind(name="tgi", chat=_TGI_CHAT),
-    ProviderKind(name="llamacpp", base_url="http://127.0.0.1:8080/v1", local=True, chat=_LLAMACPP_CHAT),
+    ProviderKind(
+        name="llamacpp",
+        base_url="http://127.0.0.1:8080/v1",
+        local=True,
+        prefill=_LLAMACPP_PREFILL,
+        chat=_LLAMACPP_CHAT,
+    ),
     ProviderKind(name="lmstudio", base_url="http://127.0.0.1:1234/v1", local=True, chat=_LMSTUDIO_CHAT),
     ProviderKind(name="ollama", base_url="http://127.0.0.1:11434/v1", local=True, chat=_OLLAMA_CHAT),
     ProviderKind(name="openai_compatible"),

@@ -9,13 +9,13 @@ from trunkline_server.providers.chat_quirks import STRANGER, ChatQuirks
 REQUEST_ID: Final = "x-request-id"
 
 
-class LimitHeaders(NamedTuple):
-    """The two headers, by lower-case name, in which a provider tells of one of its rate limits."""
+class Prefill(NamedTuple):
+    """How a provider is asked to go on from the assistant message that stands last, beside sending it."""
 
-    remaining: str
-    """What is left of it; "0" means that it was hit."""
-    reset: str
-    """How long until it is whole again, as a duration such as "6m0s" or "12ms"."""
+    body: str = ""
+    """Members of the body, as a JSON object."""
+    message: str = ""
+    """Members of that message, as a JSON object."""
 
 
 class AuthHeader(NamedTuple):
@@ -54,8 +54,8 @@ class ProviderKind:
     """Whether it is an engine that usually runs beside the gateway, at `base_url`, without a credential."""
     request_id_headers: tuple[str, ...] = (REQUEST_ID,)
     """Headers, by lower-case name, that name a request in the provider's own logs; the first that is there counts."""
-    limit_headers: tuple[LimitHeaders, ...] = ()
-    """Headers that tell when a rate limit resets, for answers that do not say Retry-After."""
+    prefill: Prefill | None = None
+    """How its models go on from what is given of an answer. None: that they do is not known."""
     chat: ChatQuirks = STRANGER
     """How it departs from OpenAI, if it speaks `openai_chat`."""
 

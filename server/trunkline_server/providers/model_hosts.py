@@ -10,7 +10,7 @@ from trunkline_server.providers.chat_quirks import (
     ChatQuirks,
     ReportedCost,
 )
-from trunkline_server.providers.kind import REQUEST_ID, LimitHeaders, ProviderKind
+from trunkline_server.providers.kind import REQUEST_ID, ProviderKind
 
 # https://console.groq.com/docs/api-reference and the types of the package groq 1.7, which name what no model takes yet.
 _GROQ_CHAT: Final = ChatQuirks(
@@ -23,12 +23,6 @@ _GROQ_CHAT: Final = ChatQuirks(
     efforts=("none", "low", "medium", "high"),
     reasoning_member="reasoning",
     max_stops=4,
-)
-
-# https://console.groq.com/docs/rate-limits
-_GROQ_LIMITS: Final = (
-    LimitHeaders("x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
-    LimitHeaders("x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
 )
 
 # https://docs.together.ai/reference/chat-completions and the types of the package together 3.1: `logprobs` is a number
@@ -143,7 +137,6 @@ MODEL_HOSTS: Final = (
         base_url="https://api.groq.com/openai/v1",
         api_key_env="GROQ_API_KEY",
         telemetry_name="groq",
-        limit_headers=_GROQ_LIMITS,
         chat=_GROQ_CHAT,
     ),
     ProviderKind(

@@ -9,7 +9,7 @@ from trunkline_server.providers.chat_quirks import (
     ChatQuirks,
     ReportedCost,
 )
-from trunkline_server.providers.kind import REQUEST_ID, LimitHeaders, ProviderKind
+from trunkline_server.providers.kind import REQUEST_ID, Prefill, ProviderKind
 
 # https://platform.openai.com/docs/api-reference/chat/create
 _OPENAI_CHAT: Final = ChatQuirks(
@@ -23,12 +23,6 @@ _OPENAI_CHAT: Final = ChatQuirks(
     image_details=frozenset({"auto", "low", "high", "original"}),
     cache_breakpoints=True,
     max_stops=4,
-)
-
-# https://platform.openai.com/docs/guides/rate-limits
-_OPENAI_LIMITS: Final = (
-    LimitHeaders("x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
-    LimitHeaders("x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
 )
 
 # https://docs.mistral.ai/api/endpoint/chat and the types of the package mistralai 3.7: a strict server, whose models
@@ -125,7 +119,6 @@ MODEL_MAKERS: Final = (
         base_url="https://api.openai.com/v1",
         api_key_env="OPENAI_API_KEY",
         telemetry_name="openai",
-        limit_headers=_OPENAI_LIMITS,
         chat=_OPENAI_CHAT,
     ),
     ProviderKind(
@@ -134,6 +127,8 @@ MODEL_MAKERS: Final = (
         api_key_env="MISTRAL_API_KEY",
         telemetry_name="mistral_ai",
         request_id_headers=("mistral-correlation-id", REQUEST_ID),
+        # https://docs.mistral.ai/capabilities/completion/usage: `prefix` of an assistant message.
+        prefill=Prefill(message='{"prefix":true}'),
         chat=_MISTRAL_CHAT,
     ),
     ProviderKind(

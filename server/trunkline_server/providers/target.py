@@ -55,9 +55,9 @@ class Target:
         facts = UNKNOWN_MODEL
         if settings.max_input_tokens is not None:
             facts = replace(facts, max_input_tokens=settings.max_input_tokens)
-        if settings.prefill is not None:
-            prefill = {Feature.FEATURE_PREFILL}
-            facts = replace(facts, features=facts.features | prefill if settings.prefill else facts.features - prefill)
+        prefills = provider.kind.prefill is not None if settings.prefill is None else settings.prefill
+        if prefills != facts.can(Feature.FEATURE_PREFILL):
+            facts = replace(facts, features=facts.features ^ {Feature.FEATURE_PREFILL})
         return cls(
             provider=provider,
             model=model,

@@ -4,7 +4,7 @@ import grpc
 
 from trunkline.gateway import Gateway
 from trunkline.running import RunningCalls
-from trunkline.v1 import ListTargetsRequest
+from trunkline.v1 import GetMetricsRequest, ListTargetsRequest
 from trunkline.v1.operations_service_pb2 import DESCRIPTOR
 from trunkline_server.rpc.call import unary
 
@@ -14,5 +14,9 @@ SERVICE_NAME = DESCRIPTOR.services_by_name["OperationsService"].full_name
 def operations_service(gateway: Gateway, calls: RunningCalls) -> grpc.GenericRpcHandler:
     """Serves OperationsService from a gateway."""
     return grpc.method_handlers_generic_handler(
-        SERVICE_NAME, {"ListTargets": unary(ListTargetsRequest, gateway.list_targets, calls)}
+        SERVICE_NAME,
+        {
+            "ListTargets": unary(ListTargetsRequest, gateway.list_targets, calls),
+            "GetMetrics": unary(GetMetricsRequest, gateway.get_metrics, calls),
+        },
     )

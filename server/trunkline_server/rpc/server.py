@@ -25,7 +25,7 @@ SERVICE_NAMES = (
     reflection.SERVICE_NAME,
 )
 
-DEFAULT_WRITE_STALL_S = 120.0
+DEFAULT_WRITE_STALL_S = 60.0
 DEFAULT_HEARTBEAT_S = 15.0
 
 # How long the last statuses may take to reach their clients once nothing runs any more.

@@ -54,6 +54,7 @@ class BatchWriter:
 
     async def write_failure(self, error: GatewayError) -> None:
         """Makes `failed` the last event of a stream that began and whose end was not written yet."""
+        self.close()  # no sign of life may follow it
         last = self._last
         # gRPC takes one write at a time, so one that was given up leaves room for the status only.
         if last is None or self._writing or _kind(last) in _LAST:
@@ -86,7 +87,8 @@ class BatchWriter:
             # A write that begins meanwhile may stall before that.
             self._timer = self._loop.call_at(min(due, now + self._stall_s), self._check)
         elif not self._writing:
-            self._beat = self._loop.create_task(self._show_life())
+            if self._last is None or _kind(self._last) not in _LAST:
+                self._beat = self._loop.create_task(self._show_life())
         elif self._call is not None:
             self._call.end(DeadlineError(f"the client took nothing of the answer for {self._stall_s:g} s"))
 

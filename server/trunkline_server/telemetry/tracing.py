@@ -17,6 +17,8 @@ from trunkline_server.telemetry.context import (
     random_span_id,
     random_trace_id,
 )
+from trunkline_server.telemetry.metrics import Metrics
+from trunkline_server.telemetry.otlp import endpoint_of, is_off, protocol_of, url_for
 from trunkline_server.telemetry.peers import Peer
 from trunkline_server.telemetry.sampling import FOLLOW_CALLER, Sampler, sampler_of
 from trunkline_server.values.record import RequestRecord, TraceIds
@@ -28,13 +30,7 @@ logger = logging.getLogger(__name__)
 
 SHUTDOWN_TIMEOUT_S = 5.0
 
-_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-_PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
-_HTTP_PATH = "/v1/traces"
-
-
-class TelemetryError(ValueError):
-    """An OTEL_* variable asks for what this gateway does not have; the message names it and what there is."""
+SIGNAL = "traces"
 
 
 class Recorder(Protocol):
@@ -61,10 +57,16 @@ class Tracing:
     """Gives each request its place in a trace and hands over what it was once it is settled."""
 
     def __init__(
-        self, recorder: Recorder | None = None, *, sampler: Sampler = FOLLOW_CALLER, rng: random.Random | None = None
+        self,
+        recorder: Recorder | None = None,
+        *,
+        sampler: Sampler = FOLLOW_CALLER,
+        rng: random.Random | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
-        """Without a recorder nothing is recorded, but trace context is passed on all the same."""
+        """`metrics` count every settled request, recorded or not. Without a recorder nothing is recorded, but trace context is passed on all the same."""
         self._recorder = recorder
+        self._metrics = metrics
         self._sampler = sampler
         self._rng = rng or random.Random()  # noqa: S311 ids of traces are no secrets, and there are many of them
 
@@ -105,7 +107,9 @@ class Tracing:
         return random_span_id(self._rng)
 
     def settled(self, record: RequestRecord) -> None:
-        """Records the request and its attempts if they are sampled. Neither blocks nor raises."""
+        """Counts the request, and records it and its attempts if they are sampled. Neither blocks nor raises."""
+        if self._metrics is not None:
+            self._metrics.settled(record)
         if self._recorder is None or not record.trace.sampled:
             return
         try:
@@ -119,36 +123,25 @@ class Tracing:
             await self._recorder.shutdown(timeout_s)
 
 
-def start_tracing(settings: TelemetrySettings, peers: Mapping[str, Peer]) -> Tracing:
+def start_tracing(settings: TelemetrySettings, peers: Mapping[str, Peer], metrics: Metrics | None = None) -> Tracing:
     """The tracing that the settings and the OTEL_* variables ask for; without an endpoint nothing is exported.
 
     `peers` tells by a provider's name in the configuration whom its attempts go to. Exporting starts a thread, so call
     it in the process that answers requests. Raises TelemetryError.
     """
     environ = os.environ
-    endpoint = settings.otlp_endpoint or next(filter(None, map(environ.get, _ENDPOINTS)), "")
-    if not endpoint or _is_off(environ):
-        return Tracing()
+    endpoint = endpoint_of(SIGNAL, settings.otlp_endpoint, environ)
+    if not endpoint or is_off(SIGNAL, environ):
+        return Tracing(metrics=metrics)
     exporter = _exporter(settings.otlp_endpoint, environ)
     from trunkline_server.telemetry.export import start_export  # noqa: PLC0415 loads the SDK
 
-    return Tracing(start_export(exporter, settings.service_name, peers), sampler=sampler_of(environ))
-
-
-def _is_off(environ: Mapping[str, str]) -> bool:
-    """By the SDK's own switches."""
-    return (
-        environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
-        or environ.get("OTEL_TRACES_EXPORTER", "").strip().lower() == "none"
-    )
+    return Tracing(start_export(exporter, settings.service_name, peers), sampler=sampler_of(environ), metrics=metrics)
 
 
 def _exporter(endpoint: str, environ: Mapping[str, str]) -> "SpanExporter":
     """By the protocol asked for; an empty endpoint and all else the exporters read from OTEL_EXPORTER_OTLP_*."""
-    protocol = next(filter(None, map(environ.get, _PROTOCOLS)), "").strip().lower() or "grpc"
-    if protocol not in _EXPORTERS:
-        raise TelemetryError(f"OTEL_EXPORTER_OTLP_PROTOCOL must be one of {', '.join(_EXPORTERS)}")
-    return _EXPORTERS[protocol](endpoint)
+    return _EXPORTERS[protocol_of(SIGNAL, environ)](endpoint)
 
 
 def _grpc_exporter(endpoint: str) -> "SpanExporter":
@@ -160,7 +153,7 @@ def _grpc_exporter(endpoint: str) -> "SpanExporter":
 def _http_exporter(endpoint: str) -> "SpanExporter":
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 loads the SDK
 
-    return OTLPSpanExporter(endpoint=f"{endpoint}{_HTTP_PATH}" if endpoint else None)
+    return OTLPSpanExporter(endpoint=url_for(SIGNAL, endpoint))
 
 
 _EXPORTERS = {"grpc": _grpc_exporter, "http/protobuf": _http_exporter}

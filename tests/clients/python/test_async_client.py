@@ -35,6 +35,22 @@ async def test_a_stream_is_its_events_one_by_one() -> None:
     assert events == [event for batch in batches_of("Hello ", "there") for event in batch.events]
 
 
+async def test_signs_of_life_are_no_events_of_the_answer() -> None:
+    async def slow(request: CompleteRequest) -> Batches:
+        for batch in batches_of("Hello ", "there"):
+            await asyncio.sleep(0.06)
+            yield batch
+
+    async with (
+        served(ScriptedGateway(slow), heartbeat_s=0.02) as address,
+        AsyncClient(address) as client,
+        client.stream(REQUEST) as answer,
+    ):
+        events = [event async for event in answer]
+        assert text_of(await answer.answer()) == "Hello there"
+    assert events == [event for batch in batches_of("Hello ", "there") for event in batch.events]
+
+
 async def test_a_streams_texts_are_those_of_the_first_choice() -> None:
     async def two_choices(request: CompleteRequest) -> Batches:
         yield StreamCompleteResponse(
@@ -123,9 +139,10 @@ async def test_what_the_client_is_made_with_counts_for_each_call() -> None:
             await answer.answer()
         assert [model.id for model in await client.models()] == ["a", "b", "c"]
         assert (await client.model("b")).id == "b"
+        assert [state.target for state in await client.targets()] == ["a/m"]
     now = time.monotonic()
     limits = [round(context.deadline - now) for context in gateway.contexts if context.deadline is not None]
-    assert limits == [20, 5, 5, 5, 20, 20, 20]
+    assert limits == [20, 5, 5, 5, 20, 20, 20, 20]
     ids = [context.request_id for context in gateway.contexts]
     assert [ids[1], ids[3]] == ["mine", "mine"]
 

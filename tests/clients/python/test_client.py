@@ -9,7 +9,7 @@ from typing import TypeVar
 import pytest
 
 from grpc_serving import becomes_true, no_task_left_behind, served
-from scripted_gateway import ScriptedGateway, batches_of, breaks_off, hangs_after, refuses
+from scripted_gateway import Batches, ScriptedGateway, batches_of, breaks_off, hangs_after, refuses
 from trunkline import CallContext, Client, CompleteRequest, errors, text_of
 from trunkline.secret import Secret
 from trunkline.v1 import Event
@@ -51,6 +51,23 @@ async def test_a_stream_is_its_events_one_by_one() -> None:
             return list(answer)
 
     async with served(ScriptedGateway()) as address:
+        events = await with_client(address, read)
+    assert events == [event for batch in batches_of("Hello ", "there") for event in batch.events]
+
+
+async def test_signs_of_life_are_no_events_of_the_answer() -> None:
+    async def slow(request: CompleteRequest) -> Batches:
+        for batch in batches_of("Hello ", "there"):
+            await asyncio.sleep(0.06)
+            yield batch
+
+    def read(client: Client) -> list[Event]:
+        with client.stream(REQUEST) as answer:
+            events = list(answer)
+            assert text_of(answer.answer()) == "Hello there"
+            return events
+
+    async with served(ScriptedGateway(slow), heartbeat_s=0.02) as address:
         events = await with_client(address, read)
     assert events == [event for batch in batches_of("Hello ", "there") for event in batch.events]
 
@@ -144,12 +161,13 @@ async def test_what_the_client_is_made_with_counts_for_each_call() -> None:
         client.stream(REQUEST, timeout_s=5, request_id="mine").answer()
         assert [model.id for model in client.models()] == ["a", "b", "c"]
         assert client.model("b").id == "b"
+        assert [state.target for state in client.targets()] == ["a/m"]
 
     async with served(gateway) as address:
         await with_client(address, use, api_key="sk-1", timeout_s=20)
     now = time.monotonic()
     limits = [round(context.deadline - now) for context in gateway.contexts if context.deadline is not None]
-    assert limits == [20, 5, 5, 5, 20, 20, 20]
+    assert limits == [20, 5, 5, 5, 20, 20, 20, 20]
     ids = [context.request_id for context in gateway.contexts]
     assert [ids[1], ids[3]] == ["mine", "mine"]
 

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from trunkline.v1 import (
     CompleteRequest,
     Event,
     Failure,
+    Feature,
     FinishReason,
     FormatKind,
     Modality,
@@ -24,8 +26,11 @@ from trunkline.v1 import (
     StreamCompleteResponse,
     ToolCall,
 )
+from trunkline_server.config.settings import TargetSettings
+from trunkline_server.dialects.registry import DIALECTS
 from trunkline_server.engine.continuation import Continuation, DifferentAnswerError, Mode
 from trunkline_server.engine.delivered import Delivered
+from trunkline_server.providers.target import Target
 
 TARGET = target_of("vllm")
 CAUSE = Failure(message="it broke off")
@@ -251,3 +256,43 @@ def test_a_long_stream_is_remembered_as_text() -> None:
     delivered = given_so_far(text_stream([f"{number} " for number in range(1000)]))
     assert delivered.text() == "".join(f"{number} " for number in range(1000))
     assert delivered.obstacle() == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "message"),
+    [
+        ("vllm", {"continue_final_message": True, "add_generation_prompt": False}, {}),
+        ("sglang", {"continue_final_message": True}, {}),
+        ("llamacpp", {}, {}),
+        ("mistral", {}, {"prefix": True}),
+        ("openai_compatible", {}, {}),
+    ],
+)
+def test_each_kind_of_provider_is_asked_in_its_own_way(
+    kind: str, body: dict[str, object], message: dict[str, object]
+) -> None:
+    target = target_of(kind)
+    continuation = Continuation(request(), given_so_far(text_stream(["so far"])), target, cause=CAUSE, mode="prefill")
+    wire = orjson.loads(DIALECTS[target.dialect].encode(continuation.request, target, stream=True).body)
+    assert wire["messages"][-1] == {"role": "assistant", "content": "so far", **message}
+    assert {name: wire[name] for name in wire if name in ("continue_final_message", "add_generation_prompt")} == body
+
+
+def test_what_the_caller_says_in_an_extension_stays() -> None:
+    asked = request()
+    asked.extensions["openai_chat"] = '{"min_tokens":3,"add_generation_prompt":true}'
+    continuation = Continuation(asked, given_so_far(text_stream(["x"])), TARGET, cause=CAUSE, mode="prefill")
+    assert orjson.loads(continuation.request.extensions["openai_chat"]) == {
+        "continue_final_message": True,
+        "add_generation_prompt": True,
+        "min_tokens": 3,
+    }
+
+
+def test_who_can_go_on_is_known_by_kind_unless_the_configuration_says_otherwise() -> None:
+    def can(kind: str, prefill: bool | None = None) -> bool:
+        provider = target_of(kind).provider
+        return Target.of(provider, "m", TargetSettings(prefill=prefill)).facts.can(Feature.FEATURE_PREFILL)
+
+    assert [can(kind) for kind in ("vllm", "mistral", "openai", "openai_compatible")] == [True, True, False, False]
+    assert (can("vllm", prefill=False), can("openai_compatible", prefill=True)) == (False, True)

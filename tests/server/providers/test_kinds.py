@@ -121,9 +121,8 @@ def test_a_credential_goes_to_an_address_of_the_vendors_own(kind: str) -> None:
 @every_kind
 def test_headers_are_named_in_lower_case(kind: str) -> None:
     row = KINDS[kind]
-    names = [*row.request_id_headers, *(name for limit in row.limit_headers for name in limit)]
     assert row.request_id_headers
-    assert names == [name.lower() for name in names]
+    assert row.request_id_headers == tuple(name.lower() for name in row.request_id_headers)
 
 
 @every_kind

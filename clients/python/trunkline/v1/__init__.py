@@ -91,6 +91,8 @@ from trunkline.v1.model_service_pb2_grpc import (
     add_ModelServiceServicer_to_server,
 )
 from trunkline.v1.operations_service_pb2 import (
+    GetMetricsRequest,
+    GetMetricsResponse,
     ListTargetsRequest,
     ListTargetsResponse,
     TargetCondition,
@@ -156,6 +158,8 @@ __all__ = [
     "FinishReason",
     "FinishedEvent",
     "FormatKind",
+    "GetMetricsRequest",
+    "GetMetricsResponse",
     "GetModelRequest",
     "GetModelResponse",
     "HeartbeatEvent",

@@ -55,7 +55,9 @@ class StreamCompleteResponse(_message.Message):
     EVENTS_FIELD_NUMBER: _builtins.int
     FIRST_EVENT_FIELD_NUMBER: _builtins.int
     first_event: _builtins.int
-    """The number of the first of them; the stream's first event is 1."""
+    """The number of the first of them; the stream's first event is 1. A heartbeat comes alone and has no number of its
+    own: with it this is the number of the next event.
+    """
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.Event]:
         """The events, oldest first, never empty."""

@@ -434,7 +434,9 @@ Global___ResumedEvent: _TypeAlias = ResumedEvent  # noqa: Y015
 
 @_typing.final
 class HeartbeatEvent(_message.Message):
-    """Sent while a model is silent, so that proxies and clients don't give up."""
+    """Sent while a model is silent, so that proxies and clients don't give up. It is no part of the answer and counts in
+    no numbering.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

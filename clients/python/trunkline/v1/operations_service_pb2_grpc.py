@@ -40,6 +40,11 @@ class OperationsServiceStub:
                 request_serializer=trunkline_dot_v1_dot_operations__service__pb2.ListTargetsRequest.SerializeToString,
                 response_deserializer=trunkline_dot_v1_dot_operations__service__pb2.ListTargetsResponse.FromString,
                 _registered_method=True)
+        self.GetMetrics = channel.unary_unary(
+                '/trunkline.v1.OperationsService/GetMetrics',
+                request_serializer=trunkline_dot_v1_dot_operations__service__pb2.GetMetricsRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_operations__service__pb2.GetMetricsResponse.FromString,
+                _registered_method=True)
 
 
 class OperationsServiceServicer:
@@ -53,6 +58,13 @@ class OperationsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetMetrics(self, request, context):
+        """Gives all metrics of this process as Prometheus scrapes them; docs/observability.md lists them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperationsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +72,11 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     servicer.ListTargets,
                     request_deserializer=trunkline_dot_v1_dot_operations__service__pb2.ListTargetsRequest.FromString,
                     response_serializer=trunkline_dot_v1_dot_operations__service__pb2.ListTargetsResponse.SerializeToString,
+            ),
+            'GetMetrics': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMetrics,
+                    request_deserializer=trunkline_dot_v1_dot_operations__service__pb2.GetMetricsRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_operations__service__pb2.GetMetricsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +107,33 @@ class OperationsService:
             '/trunkline.v1.OperationsService/ListTargets',
             trunkline_dot_v1_dot_operations__service__pb2.ListTargetsRequest.SerializeToString,
             trunkline_dot_v1_dot_operations__service__pb2.ListTargetsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMetrics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.OperationsService/GetMetrics',
+            trunkline_dot_v1_dot_operations__service__pb2.GetMetricsRequest.SerializeToString,
+            trunkline_dot_v1_dot_operations__service__pb2.GetMetricsResponse.FromString,
             options,
             channel_credentials,
             insecure,

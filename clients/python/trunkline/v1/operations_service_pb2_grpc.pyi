@@ -35,6 +35,8 @@ class OperationsServiceStub:
     def __new__(cls, channel: _aio.Channel) -> OperationsServiceAsyncStub: ...
     ListTargets: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ListTargetsRequest, _operations_service_pb2.ListTargetsResponse]
     """Lists the targets of the models that the caller may use, by name, with the state they are in."""
+    GetMetrics: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.GetMetricsRequest, _operations_service_pb2.GetMetricsResponse]
+    """Gives all metrics of this process as Prometheus scrapes them; docs/observability.md lists them."""
 
 @_typing.type_check_only
 class OperationsServiceAsyncStub(OperationsServiceStub):
@@ -43,6 +45,8 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListTargets: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ListTargetsRequest, _operations_service_pb2.ListTargetsResponse]  # type: ignore[assignment]
     """Lists the targets of the models that the caller may use, by name, with the state they are in."""
+    GetMetrics: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.GetMetricsRequest, _operations_service_pb2.GetMetricsResponse]  # type: ignore[assignment]
+    """Gives all metrics of this process as Prometheus scrapes them; docs/observability.md lists them."""
 
 class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
     """Shows the state of this gateway process. Other processes of the same gateway have their own."""
@@ -54,5 +58,13 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.ListTargetsResponse, _abc.Awaitable[_operations_service_pb2.ListTargetsResponse]]:
         """Lists the targets of the models that the caller may use, by name, with the state they are in."""
+
+    @_abc_1.abstractmethod
+    def GetMetrics(
+        self,
+        request: _operations_service_pb2.GetMetricsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_service_pb2.GetMetricsResponse, _abc.Awaitable[_operations_service_pb2.GetMetricsResponse]]:
+        """Gives all metrics of this process as Prometheus scrapes them; docs/observability.md lists them."""
 
 def add_OperationsServiceServicer_to_server(servicer: OperationsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -21,8 +21,8 @@ from trunkline.errors import (
 from trunkline.v1 import FieldViolation
 from trunkline_server.dialects.json_values import Json
 from trunkline_server.dialects.openai_chat.fields import contract_field
-from trunkline_server.dialects.openai_chat.retry_after import retry_after_ms
 from trunkline_server.dialects.redaction import redact
+from trunkline_server.dialects.retry_after import retry_after_ms
 from trunkline_server.providers.target import Target
 
 # By the vendor's `code` or, where that says nothing, its `type`. They decide over the status: OpenAI tells a spent
@@ -152,7 +152,7 @@ def read_error(target: Target, status: int, headers: Mapping[str, str], body: by
     kind = _kind_of(status, raw, said.lower())
     return kind(
         _message(target, kind, status, said, _text_of(raw.get("param"))),
-        retry_after_ms=_wait_ms(target, kind, headers),
+        retry_after_ms=_wait_ms(kind, headers, raw),
         violations=_violations(raw, said) if kind is RejectedByProviderError else (),
         provider_code=code,
         provider_status=status,
@@ -161,10 +161,10 @@ def read_error(target: Target, status: int, headers: Mapping[str, str], body: by
     )
 
 
-def _wait_ms(target: Target, kind: type[GatewayError], headers: Mapping[str, str]) -> int | None:
+def _wait_ms(kind: type[GatewayError], headers: Mapping[str, str], raw: Json) -> int | None:
     if not issubclass(kind, _WAITING_HELPS):
         return None
-    return retry_after_ms(headers, target.provider.kind.limit_headers if kind is ProviderThrottledError else ())
+    return retry_after_ms(headers, raw, limits=kind is ProviderThrottledError)
 
 
 def _without_secrets(target: Target, body: bytes) -> bytes:

@@ -181,6 +181,14 @@ def test_the_wait_may_be_a_date() -> None:
     assert 55_000 < wait_ms <= 60_000
 
 
+def test_the_wait_may_stand_in_the_body() -> None:
+    """As on Gemini's copy of the wire, which has no header for it."""
+    info = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "12s"}
+    error = {"code": 429, "message": "slow down", "status": "RESOURCE_EXHAUSTED", "details": [info]}
+    for body in ([{"error": error}], {"error": error}):
+        assert read(429, body).retry_after_ms == 12_000
+
+
 @pytest.mark.parametrize("body", [openai("insufficient_quota"), openai("context_length_exceeded")])
 def test_where_waiting_does_not_help_none_is_told(body: object) -> None:
     assert read(429, body, {"retry-after": "5"}).retry_after_ms is None

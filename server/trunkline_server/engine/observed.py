@@ -1,0 +1,78 @@
+"""What metrics show of the engine's state: what is in flight, and how the targets are doing."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from trunkline_server.engine.engine import Engine
+from trunkline_server.routing.health import BreakerState, ProcessHealth, TargetHealth
+from trunkline_server.telemetry import names
+from trunkline_server.telemetry.instruments import Values
+from trunkline_server.telemetry.metrics import Metrics
+from trunkline_server.telemetry.tracing import Tracing
+
+_BREAKER: Final = {BreakerState.CLOSED: 0.0, BreakerState.HALF_OPEN: 0.5, BreakerState.OPEN: 1.0}
+
+Figures = Iterable[tuple[Values, float]]
+
+
+def observe(metrics: Metrics, engine: Engine, health: ProcessHealth, tracing: Tracing) -> None:
+    """Adds the figures that are looked up when somebody asks for the metrics. Call it in the loop of the engine."""
+    admission = engine.admission
+    clock = asyncio.get_running_loop().time
+    metrics.observe(names.IN_FLIGHT_METRIC, "{request}", "Requests being answered.", lambda: [((), admission.requests)])
+    metrics.observe(
+        names.BYTES_IN_FLIGHT_METRIC, "By", "Bytes of requests being answered.", lambda: [((), admission.size_bytes)]
+    )
+    metrics.observe(
+        names.DROPPED_SPANS_METRIC,
+        "{span}",
+        "Spans given up because the backend did not keep up.",
+        lambda: [((), tracing.dropped_spans)],
+        is_sum=True,
+    )
+    metrics.observe(
+        names.FAILED_SPANS_METRIC,
+        "{span}",
+        "Spans that the backend did not take.",
+        lambda: [((), tracing.failed_spans)],
+        is_sum=True,
+    )
+
+    def of_targets(name: str, unit: str, text: str, figure: Callable[[TargetHealth, float], float]) -> None:
+        def read() -> Figures:
+            now = clock()
+            return [((target.name,), figure(target, now)) for target in health.known()]
+
+        metrics.observe(name, unit, text, read, attributes=(names.TARGET,))
+
+    of_targets(
+        names.TARGET_IN_FLIGHT_METRIC,
+        "{attempt}",
+        "Calls to the target under way, those that queue for it included.",
+        lambda target, _: target.in_flight,
+    )
+    of_targets(
+        names.TARGET_QUEUED_METRIC,
+        "{request}",
+        "Requests that queue for the target.",
+        lambda target, _: engine.queued(target.name),
+    )
+    of_targets(
+        names.TARGET_BREAKER_METRIC,
+        "1",
+        "The target's breaker: 0 closed, 0.5 half-open, 1 open.",
+        lambda target, now: _BREAKER[target.breaker(now)],
+    )
+    of_targets(
+        names.TARGET_KEYS_METRIC,
+        "{key}",
+        "The provider's keys that may be used with the target.",
+        lambda target, now: target.usable_keys(now),
+    )
+    of_targets(
+        names.TARGET_RETRIES_LEFT_METRIC,
+        "{attempt}",
+        "Retries that the target's budget allows.",
+        lambda target, now: target.retries_left(now),
+    )

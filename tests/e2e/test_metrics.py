@@ -1,0 +1,89 @@
+"""GET /metrics: what is counted of requests, as Prometheus reads it, in process and split."""
+
+import aiohttp
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+import trunkline
+from openai_client import HELLO, openai_client
+from running_gateway import FORMS, Form, RunningGateway, running_gateway, settings_for
+from trunkline.v1 import CompleteRequest
+from trunkline_server.governance.keys import digest_of, new_key
+from upstream import answers, fails, in_turn, running_upstream
+
+Figures = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+async def figures_of(gateway: RunningGateway, key: str = "") -> Figures:
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.get(gateway.rest_url.removesuffix("/v1") + "/metrics") as response,
+    ):
+        assert response.status == 200
+        assert response.headers["content-type"].startswith("text/plain; version=1.0.0")
+        page = await response.text()
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(page)
+        for sample in family.samples
+    }
+
+
+def figure(figures: Figures, name: str, **labels: str) -> float:
+    """The one sample of that name that has these labels among its own."""
+    wanted = {(f"trunkline_{label}" if label not in PLAIN else label, value) for label, value in labels.items()}
+    found = [value for (sample, own), value in figures.items() if sample == name and wanted <= own]
+    assert len(found) == 1, f"{len(found)} samples {name} with {labels}"
+    return found[0]
+
+
+PLAIN = {"error_type", "gen_ai_provider_name", "gen_ai_token_type", "gen_ai_request_model", "le"}
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_what_happens_is_counted(form: Form) -> None:
+    async with (
+        running_upstream(in_turn(fails(500, {"message": "x"}), answers("one two"), answers("one two"))) as first,
+        running_upstream(answers("three")) as second,
+    ):
+        urls = {"a": first.base_url, "b": second.base_url}
+        settings = settings_for(urls, retries={"max_retries": 1, "backoff_s": 0.01})
+        async with running_gateway(settings, form=form) as gateway:
+            async with openai_client(gateway) as client:
+                await client.chat.completions.create(model="m", messages=HELLO)
+                stream = await client.chat.completions.create(model="m", messages=HELLO, stream=True)
+                _ = [chunk async for chunk in stream]
+            async with trunkline.AsyncClient(gateway.grpc_address) as grpc:
+                with pytest.raises(trunkline.GatewayError):
+                    await grpc.complete(CompleteRequest(model="a name nobody configured", prompt="Hi"))
+            figures = await figures_of(gateway)
+    requests = "trunkline_requests_total"
+    assert figure(figures, requests, model="m", outcome="answered", stream="false", error_type="") == 1
+    assert figure(figures, requests, model="m", outcome="answered", stream="true", error_type="") == 1
+    assert figure(figures, requests, model="", outcome="failed", error_type="not_found") == 1
+    assert figure(figures, "trunkline_attempts_total", target="a/m", outcome="failed") == 1
+    assert figure(figures, "trunkline_attempts_total", target="a/m", outcome="answered") == 2
+    assert figure(figures, "trunkline_retries_total", target="a/m", error_type="provider_unavailable") == 1
+    assert figure(figures, "trunkline_tokens_total", target="a/m", token_type="input") == 10
+    assert figure(figures, "trunkline_tokens_total", target="a/m", token_type="output") == 14
+    assert (
+        figure(figures, "trunkline_request_duration_seconds_count", model="m", outcome="answered", stream="true") == 1
+    )
+    assert figure(figures, "trunkline_request_time_to_first_token_seconds_count", model="m") == 1
+    assert figure(figures, "trunkline_target_breaker", target="a/m") == 0
+    assert figure(figures, "trunkline_requests_in_flight") == 0
+    assert figure(figures, "gen_ai_client_token_usage_count", gen_ai_token_type="input") == 2
+    assert figure(figures, "process_cpu_time_seconds_total") > 0
+
+
+async def test_metrics_need_a_key_where_there_are_keys() -> None:
+    secret = new_key()
+    settings = settings_for({}, keys=[{"name": "k", "digest": digest_of(secret)}])
+    async with running_gateway(settings) as gateway:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(gateway.rest_url.removesuffix("/v1") + "/metrics") as response,
+        ):
+            assert response.status == 401
+        assert await figures_of(gateway, secret.reveal())
