@@ -108,7 +108,7 @@ const scenarios = {
       unknown_model: () => client.chat.completions.create({ model: 'nobody', messages: say('hi') }),
       bad_parameter: () => client.chat.completions.create({ model: 'echo', messages: say('hi'), temperature: 3 }),
       rejected: () => client.chat.completions.create({ model: 'm', messages: say('reject') }),
-      quota: () => retrying.chat.completions.create({ model: 'm', messages: say('quota') }),
+      quota: () => retrying.chat.completions.create({ model: 'spent', messages: say('quota') }),
       broken_stream: async () => {
         const stream = await client.chat.completions.create({
           model: 'echo',

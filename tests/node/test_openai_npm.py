@@ -61,7 +61,7 @@ async def run() -> AsyncIterator[Run]:
         await succeed(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", timeout_s=INSTALL_TIMEOUT_S)
     async with (
         running_upstream(provider) as upstream,
-        running_gateway(settings_for({"a": upstream.base_url})) as gateway,
+        running_gateway(settings_for({"a": upstream.base_url}, models={"m": ["a/m"], "spent": ["a/spent"]})) as gateway,
     ):
         printed = await succeed(node, "exercise.mjs", gateway.rest_url, timeout_s=RUN_TIMEOUT_S)
         yield Run(json.loads(printed), upstream, gateway)

@@ -1,6 +1,8 @@
 """An OpenAI-speaking provider on a real socket that does what a test tells it to, byte by byte."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -63,7 +65,18 @@ class Answer:
 
     def reset(self) -> None:
         """Closes the connection at once, by RST."""
+        # Without lingering the system resets it; otherwise it would end it in good order.
+        linger_s = struct.pack("ii", 1, 0)
+        self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger_s)
         self._writer.transport.abort()
+
+    def hang_up(self) -> None:
+        """Closes the connection in good order, whatever was said so far."""
+        self._writer.close()
+
+    def half_close(self) -> None:
+        """Says that nothing more comes, and goes on to listen."""
+        self._writer.write_eof()
 
 
 Script = Callable[[Answer], Awaitable[None]]

@@ -26,6 +26,7 @@ SHARE: Final = 0.4
 THROTTLE_WAIT_S: Final = 1.0
 """How long a throttled target is waited for that did not say how long."""
 
+UNAUTHORIZED: Final = 401
 FAIR_S: Final = 2.0
 """A target that was given up for its silence sooner than this is not held to be unwell."""
 
@@ -188,7 +189,9 @@ class Course:
             # A caller in a hurry says nothing about the target.
             health.abandoned()
         else:
-            health.failed(failure, self._key_index, retry_after_s(error), now)
+            # Other refusals, such as a model that the key may not use, say nothing about the provider's other models.
+            dead = error.provider_status == UNAUTHORIZED
+            health.failed(failure, self._key_index, retry_after_s(error), now, key_is_dead=dead)
         health.ended()
         self._decide(failure, error, health, now)
         return failure

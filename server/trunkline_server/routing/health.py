@@ -163,12 +163,26 @@ class TargetHealth:
         self._results.add_second(now)
         self._keys[key_index].blocks = 0
 
-    def failed(self, failure: FailureClass, key_index: int, retry_after_s: float | None, now: float) -> None:
-        """The call failed. A failure that is the request's own shows that the target is well."""
+    def failed(
+        self,
+        failure: FailureClass,
+        key_index: int,
+        retry_after_s: float | None,
+        now: float,
+        *,
+        key_is_dead: bool = False,
+    ) -> None:
+        """The call failed. A failure that is the request's own shows that the target is well.
+
+        `key_is_dead` says that the provider does not know the key at all, so that no target is served with it.
+        """
         self.last_failure, self.last_failure_at = failure, now
         treatment = TREATMENTS[failure]
         if treatment.blocks_key:
-            self._block(key_index, retry_after_s, now)
+            if key_is_dead:
+                self._block(key_index, retry_after_s, now)
+            else:
+                self.cool(key_index, max(self._policy.key_blocked_s, retry_after_s or 0.0), now)
         if treatment.counts:
             self._results.add_first(now)
             self._judge(now)

@@ -22,7 +22,7 @@ def call(found: TargetHealth, now: float, failure: FailureClass | None = None, a
     if failure is None:
         found.answered(key, now)
     else:
-        found.failed(failure, key, after_s, now)
+        found.failed(failure, key, after_s, now, key_is_dead=failure is FailureClass.CREDENTIAL)
     found.ended()
     return key
 
@@ -146,6 +146,15 @@ def test_keys_are_shared_by_the_targets_of_a_provider() -> None:
     call(one, START, FailureClass.CREDENTIAL)
     assert not other.usable(START)
     assert store.of(target_of("groq", model="a")).usable(START)
+
+
+def test_a_refusal_that_is_not_the_keys_death_stays_with_the_target() -> None:
+    store = ProcessHealth()
+    one, other = store.of(target_of("openai", model="a")), store.of(target_of("openai", model="b"))
+    key = one.began(START, retry=False)
+    one.failed(FailureClass.CREDENTIAL, key, None, START)
+    assert (one.usable(START), other.usable(START)) == (False, True)
+    assert one.usable_at(START) == START + POLICY.key_blocked_s
 
 
 def test_the_retry_budget_has_a_floor_and_grows_with_requests() -> None:
