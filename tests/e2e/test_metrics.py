@@ -71,6 +71,8 @@ async def test_what_happens_is_counted(form: Form) -> None:
         figure(figures, "trunkline_request_duration_seconds_count", model="m", outcome="answered", stream="true") == 1
     )
     assert figure(figures, "trunkline_request_time_to_first_token_seconds_count", model="m") == 1
+    # Three chunks came, maybe some of them together.
+    assert figure(figures, "gen_ai_client_operation_time_to_first_chunk_seconds_count") == 1
     assert figure(figures, "trunkline_target_breaker", target="a/m") == 0
     assert figure(figures, "trunkline_requests_in_flight") == 0
     assert figure(figures, "gen_ai_client_token_usage_count", gen_ai_token_type="input") == 2

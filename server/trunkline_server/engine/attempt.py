@@ -12,12 +12,15 @@ from trunkline_server.dialects.dialect import Dialect, Ending, MalformedFrameErr
 from trunkline_server.engine.estimate import estimated_usage
 from trunkline_server.engine.run import Run
 from trunkline_server.routing.step import Go
+from trunkline_server.telemetry.instruments import Bins
 from trunkline_server.transport.exchange import Exchange, Transport
 from trunkline_server.transport.sse import SseParser
 from trunkline_server.values.wire import WireRequest
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
+ERROR_BODY_S = 2.0
+"""How long the rest of an error answer is waited for."""
 MAX_NOTES = 100
 """A provider that sends nothing but nonsense must not fill the report."""
 
@@ -26,6 +29,7 @@ MAX_NOTES = 100
 AFTER_FINISH_S = 1.0
 # How long a connection whose answer is complete may take to end, so that it can be used again.
 LINGER_S = 1.0
+NS_PER_S = 1_000_000_000
 
 FIRST_TOKEN_LIMIT = "the first-token limit"  # noqa: S105 a token of a model
 ITS_SHARE = "its share of the time for the request"
@@ -54,7 +58,9 @@ class Attempt:
         transport: Transport,
         idle_s: float,
         span_id: int,
+        chunks: Sequence[Bins] = (),
     ) -> None:
+        """`chunks` take the seconds between two batches of content."""
         self.over = False
         """Whether the last batch, the one with `finished`, has been given."""
         self.begun = False
@@ -67,6 +73,11 @@ class Attempt:
         self._dialect = dialect
         self._transport = transport
         self._idle_s = idle_s
+        self._chunks = chunks
+        self._arrived_ns = 0
+        """When the provider was last heard of."""
+        self._given_ns = 0
+        """When what was given last had arrived."""
         self._span_id = span_id
         self._loop = run.watch.loop
         self._report = run.begin_attempt(target, span_id)
@@ -163,6 +174,8 @@ class Attempt:
                 del events[count:]
                 return batch
             if count and (self.begun or self._begin(batch)):
+                if self._chunks:
+                    self._time_chunk()
                 return batch
 
     async def _send(self, wire: WireRequest) -> Exchange:
@@ -195,12 +208,25 @@ class Attempt:
                 "base_url to where it is",
                 provider_status=exchange.status,
             )
-        pieces, size = [], 0
-        while size < MAX_ERROR_BYTES and (piece := await self._read_on(exchange)):
-            pieces.append(piece)
-            size += len(piece)
-        body = b"".join(pieces)[:MAX_ERROR_BYTES]
+        body = await self._error_body(exchange)
         raise self._dialect.error(self._target, exchange.status, exchange.headers, body)
+
+    async def _error_body(self, exchange: Exchange) -> bytes:
+        """What comes of it soon: where the rest is late or lost, the status still tells what failed."""
+        until = min(self._limit_at, self._loop.time() + ERROR_BODY_S)
+        pieces, size = [], 0
+        try:
+            while size < MAX_ERROR_BYTES:
+                self._run.watch.waiting(until, IDLE_LIMIT)
+                if not (piece := await self._read(exchange)):
+                    break
+                pieces.append(piece)
+                size += len(piece)
+        except (ProviderBadAnswerError, ProviderSilentError):
+            pass
+        finally:
+            self._run.watch.arrived()
+        return b"".join(pieces)[:MAX_ERROR_BYTES]
 
     async def _read(self, exchange: Exchange) -> bytes:
         began = time.monotonic_ns()
@@ -262,8 +288,15 @@ class Attempt:
                 raise
             return b""
         finally:
-            self._run.provider_wait_ns += time.monotonic_ns() - began
+            self._arrived_ns = now = time.monotonic_ns()
+            self._run.provider_wait_ns += now - began
             watch.arrived()
+
+    def _time_chunk(self) -> None:
+        if self._given_ns:
+            for bins in self._chunks:
+                bins.add((self._arrived_ns - self._given_ns) / NS_PER_S)
+        self._given_ns = self._arrived_ns
 
     def _begin(self, batch: StreamCompleteResponse) -> bool:
         """Whether `batch` holds content; if so, it is the first that this attempt gives."""

@@ -246,6 +246,7 @@ class Engine:
             transport=self._transports[target.provider.kind.transport],
             idle_s=pursuit.idle_s,
             span_id=self._tracing.new_span_id(),
+            chunks=self._tracing.chunks_of(target.provider.name, target.model) if run.record.stream else (),
         )
 
     def _settle(self, run: Run) -> None:

@@ -96,14 +96,17 @@ CLASSES: Final[Mapping["ErrorReason.ValueType", FailureClass]] = {
 }
 """The class of each reason. A reason that is not here ends the request."""
 
-# By the provider's status, before the reason: it does not have the model that the operator configured, or cannot take
-# so much at once; the caller's request may be fine elsewhere.
-STATUS_CLASSES: Final[Mapping[int, FailureClass]] = {404: FailureClass.TARGET, 413: FailureClass.WINDOW}
+# By the provider's status, where the reason alone would mislead: it does not have the model that the operator
+# configured, or cannot take so much at once, and the caller's request may be fine elsewhere; or it is elsewhere itself,
+# whatever is tried.
+STATUS_CLASSES: Final[Mapping[tuple[FailureClass, int], FailureClass]] = {
+    (FailureClass.REQUEST, 404): FailureClass.TARGET,
+    (FailureClass.REQUEST, 413): FailureClass.WINDOW,
+    **{(FailureClass.TRANSIENT, status): FailureClass.TARGET for status in (300, 301, 302, 303, 307, 308)},
+}
 
 
 def classify(error: GatewayError) -> FailureClass:
     """What this failure of an attempt is a sign of."""
     found = CLASSES.get(error.reason, FailureClass.ENDED)
-    if found is FailureClass.REQUEST:
-        return STATUS_CLASSES.get(error.provider_status, found)
-    return found
+    return STATUS_CLASSES.get((found, error.provider_status), found)

@@ -6,7 +6,7 @@ OpenTelemetry is loaded only by a process that exports; see `start_tracing`.
 import logging
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from trunkline.context import CallContext
@@ -17,6 +17,7 @@ from trunkline_server.telemetry.context import (
     random_span_id,
     random_trace_id,
 )
+from trunkline_server.telemetry.instruments import Bins
 from trunkline_server.telemetry.metrics import Metrics
 from trunkline_server.telemetry.otlp import endpoint_of, is_off, protocol_of, url_for
 from trunkline_server.telemetry.peers import Peer
@@ -105,6 +106,10 @@ class Tracing:
     def new_span_id(self) -> int:
         """For an attempt; see RequestRecord.attempt_span_ids."""
         return random_span_id(self._rng)
+
+    def chunks_of(self, provider: str, model: str) -> Sequence[Bins]:
+        """Where the seconds between two chunks of a target's stream are counted; see RequestMetrics.chunks_of."""
+        return () if self._metrics is None else self._metrics.requests.chunks_of(provider, model)
 
     def settled(self, record: RequestRecord) -> None:
         """Counts the request, and records it and its attempts if they are sampled. Neither blocks nor raises."""

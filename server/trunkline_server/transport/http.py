@@ -4,10 +4,14 @@ import asyncio
 import io
 import ssl
 from collections.abc import Mapping
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Final, Self
+from weakref import WeakSet
 
 import aiohttp
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 from yarl import URL
 
 from trunkline.errors import GatewayError, ProviderBadAnswerError, ProviderUnavailableError
@@ -21,9 +25,10 @@ LARGE_BODY_BYTES: Final = 1024 * 1024
 # saves on answers of this size, and it delays streams. A provider that compresses all the same is understood.
 BASE_HEADERS: Final = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "trunkline"}
 
-# The connection died before a byte of the answer. On a pooled connection that is the usual race with a server that
-# closes idle ones; it says nothing about the provider, so the request gets one free retry.
-_STALE = (aiohttp.ServerDisconnectedError, ConnectionResetError, BrokenPipeError)
+# Some providers send long ones, such as content security policies; aiohttp's own limit is 8190.
+MAX_HEADER_BYTES: Final = 32 * 1024
+
+_CONNECTION_REUSED: ContextVar[bool] = ContextVar("connection_reused", default=False)
 
 
 class HttpTransport:
@@ -32,7 +37,6 @@ class HttpTransport:
     def __init__(self, *, connect_timeout_s: float) -> None:
         self._connect_timeout_s = connect_timeout_s
         self._session: aiohttp.ClientSession | None = None
-        self._idle: dict[str, int] = {}
         self.lingering: set[aiohttp.ClientResponse] = set()
         """Answers whose end is still to come; see HttpExchange.close."""
         self._headers: dict[tuple[str, int], dict[str, str]] = {}
@@ -47,10 +51,13 @@ class HttpTransport:
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30, ttl_dns_cache=30),
+            connector=_Connector(limit=0, keepalive_timeout=30, ttl_dns_cache=30),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect_timeout_s),
+            # `connect` counts from the look-up of the name to the end of the TLS handshake.
+            timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_timeout_s),
             auto_decompress=True,
+            max_line_size=MAX_HEADER_BYTES,
+            max_field_size=MAX_HEADER_BYTES,
             trust_env=False,
         )
         return self
@@ -69,34 +76,23 @@ class HttpTransport:
         if headers or request.headers:
             all_headers = {**all_headers, **request.headers, **headers}
         url = self._url_of(provider, request.path)
-        pooled = self._take_pooled(provider)
         try:
             try:
-                return await self._post(provider, url, request.body, all_headers)
-            except _STALE:
-                if not pooled:
+                return await self._post(url, request.body, all_headers)
+            except aiohttp.ClientConnectionError as error:
+                if not _was_dead(error):
                     raise
-                exchange = await self._post(provider, url, request.body, all_headers)
+                exchange = await self._post(url, request.body, all_headers)
                 exchange.resent = True
                 return exchange
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise unreachable(provider, error) from error
 
-    def _take_pooled(self, provider: Provider) -> bool:
-        """Whether the call may go out on a connection that was used before, as far as can be told."""
-        idle = self._idle.get(provider.name, 0)
-        if idle:
-            self._idle[provider.name] = idle - 1
-        return idle > 0
-
-    def given_back(self, provider: Provider) -> None:
-        """A connection to it may be used again."""
-        self._idle[provider.name] = self._idle.get(provider.name, 0) + 1
-
-    async def _post(self, provider: Provider, url: URL, body: bytes, headers: Mapping[str, str]) -> "HttpExchange":
+    async def _post(self, url: URL, body: bytes, headers: Mapping[str, str]) -> "HttpExchange":
         data = body if len(body) < LARGE_BODY_BYTES else io.BytesIO(body)
+        # A redirect would take the prompt to another address.
         response = await self.session.post(url, data=data, headers=headers, allow_redirects=False)
-        return HttpExchange(response, self, provider)
+        return HttpExchange(response, self)
 
     def _headers_of(self, provider: Provider, key_index: int) -> dict[str, str]:
         found = self._headers.get((provider.name, key_index))
@@ -117,12 +113,11 @@ class HttpTransport:
 class HttpExchange:
     """One answer of a provider over HTTP."""
 
-    __slots__ = ("_provider", "_response", "_transport", "headers", "resent", "status")
+    __slots__ = ("_response", "_transport", "headers", "resent", "status")
 
-    def __init__(self, response: aiohttp.ClientResponse, transport: HttpTransport, provider: Provider) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, transport: HttpTransport) -> None:
         self._response = response
         self._transport = transport
-        self._provider = provider
         self.resent = False
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
@@ -141,20 +136,56 @@ class HttpExchange:
         self._response.close()
 
     def close(self, *, linger_s: float = 0) -> None:
-        if self._response.content.at_eof():
-            self._response.close()
-            self._transport.given_back(self._provider)
-        elif linger_s <= 0:
+        if linger_s <= 0 or self._response.content.at_eof():
             self._response.close()
         else:
             # aiohttp gives the connection back by itself as soon as the answer's end arrives.
             self._transport.lingering.add(self._response)
-            self._transport.given_back(self._provider)
             asyncio.get_running_loop().call_later(linger_s, self._end_lingering)
 
     def _end_lingering(self) -> None:
         self._transport.lingering.discard(self._response)
         self._response.close()
+
+
+class _Connector(aiohttp.TCPConnector):
+    """A pool that tells of each connection it gives whether it was used before: _CONNECTION_REUSED of whoever asked."""
+
+    def __init__(self, *, limit: int, keepalive_timeout: float, ttl_dns_cache: int) -> None:
+        super().__init__(limit=limit, keepalive_timeout=keepalive_timeout, ttl_dns_cache=ttl_dns_cache)
+        self._used: WeakSet[asyncio.BaseProtocol] = WeakSet()
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 aiohttp's own signature
+    ) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        protocol = connection.protocol
+        reused = protocol in self._used
+        if protocol is not None and not reused:
+            self._used.add(protocol)
+        _CONNECTION_REUSED.set(reused)
+        return connection
+
+
+def _was_dead(error: aiohttp.ClientConnectionError) -> bool:
+    """Whether a connection that was used before died before a byte of the answer came.
+
+    That is the usual race with a server that closes idle ones. It says nothing about the provider, so the request gets
+    one free retry.
+    """
+    match error:
+        case aiohttp.ClientConnectorError() | aiohttp.ServerTimeoutError():
+            return False  # there was no connection
+        case aiohttp.ServerDisconnectedError():
+            # Otherwise the message is what had come of the answer.
+            return _CONNECTION_REUSED.get() and isinstance(error.message, str)
+        case OSError():
+            return _CONNECTION_REUSED.get()
+        case _:
+            return False
 
 
 def unreachable(provider: Provider, error: BaseException) -> ProviderUnavailableError:
@@ -170,7 +201,7 @@ def unreachable(provider: Provider, error: BaseException) -> ProviderUnavailable
             reason = "no connection within the time limit"
         case aiohttp.ClientConnectorError():
             reason = "the connection was refused"
-        case aiohttp.ServerDisconnectedError() | ConnectionError():
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() | ConnectionError():
             reason = "it closed the connection before it answered"
         case _:
             reason = "its answer could not be read"
