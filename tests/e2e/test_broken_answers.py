@@ -21,8 +21,8 @@ from trunkline.errors import (
     ProviderUnavailableError,
     RejectedByProviderError,
 )
-from trunkline.v1 import CompleteRequest
-from upstream import USAGE, Answer, chunk, completion, fails, running_upstream
+from trunkline.v1 import CompleteRequest, NoteAction
+from upstream import USAGE, Answer, answers, chunk, completion, fails, in_turn, running_upstream
 
 Script = Callable[[Answer], Awaitable[None]]
 
@@ -121,10 +121,26 @@ async def head_only(answer: Answer) -> None:
     await asyncio.Event().wait()
 
 
-async def stalled_error(answer: Answer) -> None:
-    await answer.head(500, {"content-type": "application/json", "content-length": "100"})
+async def _begin_refusal(answer: Answer) -> None:
+    headers = {"content-type": "application/json", "content-length": "100", "retry-after": "7"}
+    await answer.head(429, headers)
     await answer.send(b'{"error":')
+    await asyncio.sleep(0.02)
+
+
+async def stalled_refusal(answer: Answer) -> None:
+    await _begin_refusal(answer)
     await asyncio.Event().wait()
+
+
+async def cut_refusal(answer: Answer) -> None:
+    await _begin_refusal(answer)
+    answer.reset()
+
+
+async def short_refusal(answer: Answer) -> None:
+    await _begin_refusal(answer)
+    answer.hang_up()
 
 
 async def stalled_body(answer: Answer) -> None:
@@ -233,9 +249,7 @@ async def test_what_is_no_answer_is_an_error_before_anything_is_sent(script: Scr
         assert len(up.calls) == 1
 
 
-@pytest.mark.parametrize(
-    ("script", "stream"), [(head_only, True), (stalled_error, True), (stalled_error, False), (stalled_body, False)]
-)
+@pytest.mark.parametrize(("script", "stream"), [(head_only, True), (stalled_body, False)])
 async def test_a_provider_that_falls_silent_before_any_content_is_given_up_in_time(
     script: Script, stream: bool
 ) -> None:
@@ -248,6 +262,23 @@ async def test_a_provider_that_falls_silent_before_any_content_is_given_up_in_ti
         request = CompleteRequest(model="m", prompt="Hi")
         with pytest.raises(ProviderSilentError):
             await (client.stream(request).answer() if stream else client.complete(request))
+        await up.wait_until_idle()
+
+
+@pytest.mark.parametrize(
+    ("script", "stream"),
+    [(stalled_refusal, True), (cut_refusal, True), (cut_refusal, False), (short_refusal, True), (short_refusal, False)],
+)
+async def test_a_refusal_whose_body_is_late_or_lost_means_what_its_status_says(script: Script, stream: bool) -> None:
+    async with (
+        running_upstream(script) as up,
+        running_gateway(settings_for({"a": up.base_url}, timeouts={"first_token_s": 0.15})) as gateway,
+        trunkline.AsyncClient(gateway.grpc_address) as client,
+    ):
+        request = CompleteRequest(model="m", prompt="Hi")
+        with pytest.raises(ProviderThrottledError) as caught:
+            await (client.stream(request).answer() if stream else client.complete(request))
+        assert caught.value.retry_after_ms == 7000
         await up.wait_until_idle()
 
 
@@ -269,6 +300,49 @@ async def test_nonsense_without_end_does_not_fill_the_report() -> None:
             trunkline.text_of(await client.stream(CompleteRequest(model="m", prompt="Hi")).answer()) == "half an answer"
         )
         assert len(gateway.ledger.records[0].report.attempts[0].notes) == 100
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+async def test_a_provider_that_moved_is_asked_once_and_the_next_one_answers(status: int) -> None:
+    async with running_upstream(answers("yes")) as elsewhere, running_upstream(answers("here")) as next_one:
+
+        async def moved(answer: Answer) -> None:
+            await answer.json({}, status, {"location": f"{elsewhere.base_url}/chat/completions"})
+
+        async with running_upstream(moved) as up:
+            settings = settings_for({"a": up.base_url, "b": next_one.base_url}, retries={"max_retries": 2})
+            async with (
+                running_gateway(settings) as gateway,
+                trunkline.AsyncClient(gateway.grpc_address) as client,
+            ):
+                assert await client.ask("m", "Hi") == "here"
+            assert [len(upstream.calls) for upstream in (up, next_one, elsewhere)] == [1, 1, 0]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("dies", [Answer.reset, Answer.hang_up])
+async def test_a_connection_that_was_dead_all_along_is_nobodys_failure(
+    dies: Callable[[Answer], None], stream: bool
+) -> None:
+    async def drops(answer: Answer) -> None:
+        dies(answer)
+
+    async with (
+        running_upstream(in_turn(answers("one"), drops, answers("two"))) as up,
+        running_gateway(settings_for({"a": up.base_url})) as gateway,
+        trunkline.AsyncClient(gateway.grpc_address) as client,
+    ):
+        assert await client.ask("m", "Hi") == "one"
+        request = CompleteRequest(model="m", prompt="Hi")
+        answer = await (client.stream(request).answer() if stream else client.complete(request))
+        assert trunkline.text_of(answer) == "two"
+        (attempt,) = answer.report.attempts
+        assert [(note.field, note.action) for note in attempt.notes] == [
+            ("connection", NoteAction.NOTE_ACTION_REWRITTEN)
+        ]
+        (state,) = [state for state in await client.targets() if state.target == "a/m"]
+        assert (state.results, state.failures, state.retries_left, state.last_failure) == (2, 0, 10, "")
+        assert len(up.calls) == 3
 
 
 REFUSALS = [

@@ -28,8 +28,9 @@ CALLS: dict[str, Callable[[trunkline.AsyncClient], Awaitable[object]]] = {
     "StreamComplete": lambda client: client.stream(HI).answer(),
     "ListModels": lambda client: client.models(),
     "GetModel": lambda client: client.model("m"),
+    "ListTargets": lambda client: client.targets(),
 }
-PATHS = [("POST", "/chat/completions"), ("GET", "/models"), ("GET", "/models/m")]
+PATHS = [("POST", "/chat/completions"), ("GET", "/models"), ("GET", "/models/m"), ("GET", "/../health/targets")]
 
 
 @pytest.mark.parametrize("key", ["", "tl-wrong-key"])

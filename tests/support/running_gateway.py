@@ -10,7 +10,7 @@ from aiohttp import web
 from trunkline.channel import ChannelGateway, open_channel
 from trunkline.gateway import Gateway
 from trunkline_bridge.app import create_app, create_runner
-from trunkline_bridge.settings import BridgeSettings
+from trunkline_cli.run import bridge_settings
 from trunkline_server.app import Core, open_core
 from trunkline_server.config.settings import Settings
 from trunkline_server.ledger.ledger import Ledger
@@ -87,16 +87,7 @@ async def running_gateway(
         if form == "over gRPC":
             channel = await stack.enter_async_context(open_channel(address))
             gateway = ChannelGateway(channel, address=address)
-        runner = create_runner(
-            create_app(
-                gateway,
-                BridgeSettings(
-                    max_request_bytes=settings.limits.max_request_bytes,
-                    max_bytes_in_flight=settings.limits.max_bytes_in_flight,
-                    max_messages=settings.limits.max_messages,
-                ),
-            )
-        )
+        runner = create_runner(create_app(gateway, bridge_settings(settings, keyless=not settings.keys)))
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, "127.0.0.1", 0).start()

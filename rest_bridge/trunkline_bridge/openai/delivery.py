@@ -27,7 +27,7 @@ SIGN_OF_LIFE = 0.5
 """The share of the time that a client waits for more after which it gets a sign of life."""
 SOONEST_SIGN_S = 0.1
 """A client that waits for next to nothing gets no more of them than this allows."""
-LAST_WORDS = 0.05
+LAST_WORDS = 0.1
 """The share of that time which is kept for telling it that the rest was not enough: else it would leave and ask again,
 and never hear why."""
 MOST_LAST_WORDS_S = 1.0

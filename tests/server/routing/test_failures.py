@@ -2,7 +2,14 @@
 
 import pytest
 
-from trunkline.errors import BY_REASON, ContextLengthError, GatewayError, RejectedByProviderError
+from trunkline.errors import (
+    BY_REASON,
+    ContextLengthError,
+    GatewayError,
+    ProviderBadAnswerError,
+    ProviderUnavailableError,
+    RejectedByProviderError,
+)
 from trunkline.v1 import ErrorReason
 from trunkline_server.routing.failures import CLASSES, TREATMENTS, FailureClass, classify
 
@@ -27,6 +34,9 @@ def test_what_is_not_known_ends_the_request() -> None:
         (RejectedByProviderError("no", provider_status=413), FailureClass.WINDOW),
         (RejectedByProviderError("no", provider_status=422), FailureClass.REQUEST),
         (ContextLengthError("no", provider_status=400), FailureClass.WINDOW),
+        (ProviderBadAnswerError("moved", provider_status=307), FailureClass.TARGET),
+        (ProviderBadAnswerError("nonsense", provider_status=200), FailureClass.TRANSIENT),
+        (ProviderUnavailableError("down", provider_status=404), FailureClass.TRANSIENT),
     ],
 )
 def test_the_status_tells_what_the_reason_does_not(error: GatewayError, expected: FailureClass) -> None:

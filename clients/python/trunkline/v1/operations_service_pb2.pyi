@@ -34,7 +34,7 @@ class _TargetConditionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Targe
     TARGET_CONDITION_OPEN: _TargetCondition.ValueType  # 3
     """Its breaker is open: too many calls failed."""
     TARGET_CONDITION_PROBING: _TargetCondition.ValueType  # 4
-    """Its breaker is half-open: one call tries whether it is well again."""
+    """Its breaker is half-open: one call may try whether it is well again."""
 
 class TargetCondition(_TargetCondition, metaclass=_TargetConditionEnumTypeWrapper):
     """Whether calls go to a target."""
@@ -48,7 +48,7 @@ TARGET_CONDITION_COOLING: TargetCondition.ValueType  # 2
 TARGET_CONDITION_OPEN: TargetCondition.ValueType  # 3
 """Its breaker is open: too many calls failed."""
 TARGET_CONDITION_PROBING: TargetCondition.ValueType  # 4
-"""Its breaker is half-open: one call tries whether it is well again."""
+"""Its breaker is half-open: one call may try whether it is well again."""
 Global___TargetCondition: _TypeAlias = TargetCondition  # noqa: Y015
 
 @_typing.final
