@@ -122,9 +122,10 @@ class Pursuit:
             self._course.abandoned()
             raise error
         now = self._run.watch.now()
-        failure = self._course.failed(error, now)
         if self._run.committed:
-            self._go_on(error, failure, now)
+            self._go_on(error, self._course.broke_off(error, now, gave=self._responding), now)
+        else:
+            self._course.failed(error, now)
 
     def close(self) -> None:
         """The request is over, however."""

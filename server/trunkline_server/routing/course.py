@@ -131,21 +131,20 @@ class Course:
         return Stop(self._exhausted(now))
 
     def resume(self, now: float, may: Callable[[Target], object], *, again: bool = False) -> Go | Stop:
-        """Who goes on with an answer that broke off, after `failed` has told of it.
+        """Who goes on with an answer that broke off, after `broke_off` has told of it.
 
         `may` says whether a target can go on at all. Other targets come first; the one that broke off comes last, and
         only if it may be retried. With `again` the target of the last call comes first: it refused only the way in
         which it was asked to go on.
         """
         failure, error = self._failed[-1]
-        self._retry_at = None
         if self._calls >= self.policy.max_attempts or now + MIN_CALL_S > self.deadline:
             return Stop(error)
         last, targets = self._position, self._plan.targets
         order = [position for position in range(len(targets)) if position != last and position not in self._given_up]
         if again:
             order.insert(0, last)
-        elif TREATMENTS[failure].retry_same and self._retries < self.policy.max_retries:
+        elif last not in self._given_up and TREATMENTS[failure].retry_same and self._retries < self.policy.max_retries:
             order.append(last)
         for position in order:
             health = self._store.of(targets[position])
@@ -176,14 +175,29 @@ class Course:
             self._health = None
 
     def failed(self, error: GatewayError, now: float) -> FailureClass:
-        """The call failed; says what that is a sign of."""
+        """The call failed before the caller was given anything; says what that is a sign of."""
+        failure, health = self._ended_badly(error, now)
+        self._decide(failure, error, health, now)
+        return failure
+
+    def broke_off(self, error: GatewayError, now: float, *, gave: bool) -> FailureClass:
+        """The call failed after the caller was given content, by it if it `gave`, or by an earlier one.
+
+        Says what that is a sign of; `resume` tells who goes on. A target that gave nothing is not asked again.
+        """
+        failure, health = self._ended_badly(error, now)
+        if failure is FailureClass.THROTTLED and health is not None:
+            health.cool(self._key_index, retry_after_s(error), now)
+        if failure is FailureClass.SILENT or not gave:
+            self._give_up()
+        return failure
+
+    def _ended_badly(self, error: GatewayError, now: float) -> tuple[FailureClass, TargetHealth | None]:
         failure = classify(error)
         health, self._health = self._health, None
         self._failed.append((failure, error))
         if health is None:
-            # It was never sent, such as when its queue is full.
-            self._decide(failure, error, None, now)
-            return failure
+            return failure, None  # it was never sent, such as when it could not be encoded
         hasty = failure is FailureClass.SILENT and now - self._called_at < FAIR_S
         if failure is FailureClass.ENDED or hasty:
             # A caller in a hurry says nothing about the target.
@@ -193,8 +207,7 @@ class Course:
             dead = error.provider_status == UNAUTHORIZED
             health.failed(failure, self._key_index, retry_after_s(error), now, key_is_dead=dead)
         health.ended()
-        self._decide(failure, error, health, now)
-        return failure
+        return failure, health
 
     def passed_over(self, error: GatewayError) -> None:
         """The target of the last `Go` could not be called, because too many already wait for it."""

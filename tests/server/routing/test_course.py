@@ -251,7 +251,7 @@ def test_a_busy_target_is_passed_over_while_another_is_free() -> None:
 def test_an_answer_that_broke_off_is_gone_on_with_by_others_first() -> None:
     course = course_of(plan(3))
     go(course)
-    course.failed(ProviderBadAnswerError("cut"), START)
+    course.broke_off(ProviderBadAnswerError("cut"), START, gave=True)
     step = course.resume(START, lambda target: target.provider.name != "p1")
     assert isinstance(step, Go)
     assert name(step) == "p2"
@@ -261,8 +261,35 @@ def test_who_broke_off_goes_on_himself_unless_he_was_silent() -> None:
     for error, expected in ((ProviderBadAnswerError("cut"), Go), (ProviderSilentError("?"), Stop)):
         course = course_of(plan(1))
         go(course)
-        course.failed(error, START)
+        course.broke_off(error, START, gave=True)
         assert isinstance(course.resume(START, lambda target: True), expected)
+
+
+def test_going_on_costs_no_retry_unless_it_is_the_same_target() -> None:
+    store = ProcessHealth()
+    course = course_of(plan(2), store)
+    first, _ = go(course)
+    course.broke_off(ProviderBadAnswerError("cut"), START, gave=True)
+    second = course.resume(START, lambda target: True)
+    assert isinstance(second, Go)
+    assert store.of(first.target).retries_left(START) == 10
+    course.broke_off(ProviderBadAnswerError("cut"), START, gave=True)
+    third = course.resume(START, lambda target: True)
+    assert isinstance(third, Go)
+    assert [name(step) for step in (first, second, third)] == ["p0", "p1", "p0"]
+
+
+def test_who_gave_nothing_is_not_asked_again() -> None:
+    course = course_of(plan(2))
+    go(course)
+    course.broke_off(ProviderBadAnswerError("cut"), START, gave=True)
+    course.resume(START, lambda target: True)
+    course.broke_off(ProviderUnavailableError("down"), START, gave=False)
+    names = []
+    while isinstance(step := course.resume(START, lambda target: True), Go):
+        names.append(name(step))
+        course.broke_off(ProviderUnavailableError("down"), START, gave=False)
+    assert names == ["p0"]
 
 
 ERRORS: list[type[GatewayError]] = [
