@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 GEN := .venv-gen
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet
 
+JAEGER_HOME ?= $(HOME)/.cache/trunkline/jaeger
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -27,6 +29,13 @@ test: $(VENV)/installed ## Run the tests, such as ARGS="tests/contract -x"
 .PHONY: engine-test
 engine-test: $(VENV)/installed ## Try the gateway against a real inference server (the first time downloads 3 GB)
 	@exec $(BIN)/pytest -m engine -o faulthandler_timeout=1800 tests/engine $(ARGS)
+
+.PHONY: jaeger-test
+jaeger-test: $(VENV)/installed $(JAEGER_HOME)/jaeger ## Look at traces in a real Jaeger (the first time builds it with Go, 5 minutes)
+	@JAEGER=$(JAEGER_HOME)/jaeger exec $(BIN)/pytest -m jaeger tests/jaeger $(ARGS)
+
+$(JAEGER_HOME)/jaeger: tests/jaeger/build.sh
+	tests/jaeger/build.sh $(JAEGER_HOME)
 
 .PHONY: scorecard
 scorecard: $(VENV)/installed ## Play the 16 failure scenarios in real time (2 minutes)
