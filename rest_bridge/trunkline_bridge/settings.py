@@ -28,7 +28,7 @@ class BridgeSettings:
     body_timeout_s: float = 60.0
     """Longest time for a request body to arrive; more is 408."""
     write_stall_s: float = 60.0
-    """Longest time a streaming client may leave what was sent unread before its connection is closed."""
+    """Longest time a client may leave what was sent unread before its connection is closed."""
     early_headers_s: float = 15.0
     """How long a stream may be silent before its status and headers go out."""
     heartbeat_s: float = 15.0

@@ -34,8 +34,8 @@ SHARE_LEAVING = 0.03
 PATIENCE_S = 30.0
 """Nobody waits longer for an answer or an error."""
 MAX_GROWTH_MB = 40
-SETTLE_S = 35.0
-"""Longer than connections to providers are kept."""
+SETTLE_S = 65.0
+"""Longer than connections to providers are kept: 30 s, and it is looked for them every 30 s."""
 
 
 @dataclass

@@ -14,7 +14,7 @@ from trunkline.running import RunningCall
 from trunkline.v1 import CompleteRequest, CompleteResponse, StreamCompleteResponse
 from trunkline_bridge.app_keys import BODIES, GATEWAY, RUNNING, SETTINGS
 from trunkline_bridge.body import read_body
-from trunkline_bridge.boundary import JSON_TYPE, told
+from trunkline_bridge.boundary import told
 from trunkline_bridge.context import CALL_ID, call_context, client_patience_s
 from trunkline_bridge.json_text import dump, read_object
 from trunkline_bridge.openai.chat_request import ChatAsk
@@ -22,6 +22,7 @@ from trunkline_bridge.openai.fields import Json
 from trunkline_bridge.report import TARGET, header_text, report_headers
 from trunkline_bridge.settings import BridgeSettings
 from trunkline_bridge.sse import ClientLeftError, EventStream
+from trunkline_bridge.whole_answer import send_whole
 
 SIGN_OF_LIFE = 0.5
 """The share of the time that a client waits for more after which it gets a sign of life."""
@@ -70,7 +71,13 @@ async def deliver(
         with RunningCall(request.app[RUNNING], request.task):
             answer = await request.app[GATEWAY].complete(ask.request, context)
         headers = report_headers(answer.report) if answer.HasField("report") else None
-        return web.Response(body=dump(whole(answer, ask)), content_type=JSON_TYPE, headers=headers)
+        return await send_whole(
+            request,
+            dump(whole(answer, ask)),
+            headers,
+            call_id=request[CALL_ID],
+            stall_s=settings.write_stall_s,
+        )
 
 
 async def _stream(
