@@ -198,6 +198,24 @@ def test_what_nobody_can_go_on_with_is_an_error(surface: Surface, continuation: 
     play(test)
 
 
+@both
+def test_a_whole_answer_that_comes_as_a_stream_and_breaks_off_is_begun_anew(surface: Surface) -> None:
+    async def streams_anyway(answer: Answer) -> None:
+        await answer.start_stream()
+        await answer.frame(chunk({"role": "assistant", "content": "half of"}))
+        await asyncio.sleep(1)
+        answer.reset()
+
+    async def test() -> None:
+        async with stage(streams_anyway, FALLBACK.well()) as on:
+            got = await ask(on.gateway, surface, stream=False)
+        assert (got.text, got.finish, got.error, got.resumed) == (TEXT, "stop", "", False)
+        assert got.tokens == (13, 61)
+        assert [target for target, _ in got.attempts] == ["a/m"] * 3 + ["b/m"]
+
+    play(test)
+
+
 async def calls_a_tool_and_breaks_off(answer: Answer) -> None:
     await answer.start_stream()
     await answer.frame(chunk({"role": "assistant", "content": "Let me look. "}))

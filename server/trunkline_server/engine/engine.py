@@ -100,6 +100,8 @@ class Engine:
         answer = AnswerBuilder()
         async with aclosing(self._answer(request, context, stream=False)) as batches:
             async for batch in batches:
+                if batch.events[0].HasField("started"):
+                    answer = AnswerBuilder()  # what came before is of an attempt that failed
                 answer.add(batch)
         return answer.response()
 

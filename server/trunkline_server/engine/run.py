@@ -90,7 +90,8 @@ class Run:
         if self.committed:
             report.resumed = True
             return
-        self.committed = True
+        # Who waits for the whole answer has been given nothing yet: another target may begin it anew.
+        self.committed = self.record.stream
         report.first_token_us = now
         started.id = self.record.request_id
         started.target = attempt.target
