@@ -54,7 +54,7 @@ async def test_a_silent_model_is_waited_for_with_signs_of_life(form: Form) -> No
         running_gateway(settings_of(up.base_url), form=form) as gateway,
     ):
         comments = [frame for frame in await frames_of(gateway) if not frame.startswith("data: ")]
-        assert len(comments) >= 3
+        assert comments
         assert set(comments) == {": heartbeat"}
         async with openai_client(gateway, timeout_s=0.8) as client:  # which gives up after so long a silence
             stream = await client.chat.completions.create(model="m", messages=HELLO, stream=True)

@@ -240,7 +240,9 @@ def test_a_tool_call_is_never_gone_on_with(surface: Surface) -> None:
 
 @both
 @either
-def test_a_key_that_is_refused_is_spared_and_the_other_used(surface: Surface, stream: bool) -> None:
+def test_a_key_that_is_refused_is_spared_and_the_other_used(
+    surface: Surface, stream: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     async def script(answer: Answer) -> None:
         if answer.call.headers["authorization"] == "Bearer sk-dead":
             await PRIMARY.refuses(401)(answer)
@@ -254,6 +256,10 @@ def test_a_key_that_is_refused_is_spared_and_the_other_used(surface: Surface, st
                 assert (got.text, got.error, got.target) == (TEXT, "", "a/m")
             keys = [call.headers["authorization"] for call in on.upstreams[0].calls]
         assert keys.count("Bearer sk-dead") == 1
+        (alarm,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+        assert alarm.startswith("a/m: ")
+        assert "key 1 of 2, status 401" in alarm
+        assert "sk-" not in alarm
         assert on.calls == [5, 0]
 
     play(test)

@@ -1,6 +1,7 @@
 """One request's pursuit of an answer: from call to call, until one answers or nothing is left to try."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 
 from trunkline.errors import GatewayError, OverloadedError
@@ -16,6 +17,9 @@ from trunkline_server.routing.course import Course
 from trunkline_server.routing.failures import FailureClass
 from trunkline_server.routing.step import Go, Step, Stop, Wait
 
+log = logging.getLogger(__name__)
+
+_ALARMING = frozenset({FailureClass.CREDENTIAL, FailureClass.QUOTA})
 # Refusals of what a continuation added to the request, which the caller must never see.
 _REFUSALS = frozenset({FailureClass.REQUEST, FailureClass.TARGET, FailureClass.WINDOW})
 
@@ -28,6 +32,7 @@ class Pursuit:
     """
 
     __slots__ = (
+        "_called",
         "_called_at",
         "_cause",
         "_continuation",
@@ -54,6 +59,8 @@ class Pursuit:
         self._no_prefill: set[str] = set()
         self._go: Go | None = None
         """Whom to call next, where that is decided already."""
+        self._called: Go | None = None
+        """Who was called last."""
         self._responding = False
         self._slots: Slots | None = None
         self._called_at = 0.0
@@ -93,6 +100,7 @@ class Pursuit:
             if go.target.max_concurrent is not None and not await self._take_place(go.target):
                 continue
             self._responding = False
+            self._called = go
             return go
 
     def given(self, batch: StreamCompleteResponse) -> StreamCompleteResponse | None:
@@ -123,14 +131,31 @@ class Pursuit:
             raise error
         now = self._run.watch.now()
         if self._run.committed:
-            self._go_on(error, self._course.broke_off(error, now, gave=self._responding), now)
+            failure = self._course.broke_off(error, now, gave=self._responding)
         else:
-            self._course.failed(error, now)
+            failure = self._course.failed(error, now)
+        if failure in _ALARMING:
+            self._raise_alarm(error)
+        if self._run.committed:
+            self._go_on(error, failure, now)
 
     def close(self) -> None:
         """The request is over, however."""
         self._course.abandoned()
         self._leave_place()
+
+    def _raise_alarm(self, error: GatewayError) -> None:
+        """Only the operator can mend it. The key is spared from now on, so this is not said with each request."""
+        if self._called is not None:
+            provider = self._called.target.provider
+            log.error(
+                "%s: %s (key %d of %d, status %d); it is not used for a while",
+                self._called.target.name,
+                error.message,
+                self._called.key_index + 1,
+                max(1, len(provider.api_keys)),
+                error.provider_status,
+            )
 
     def _go_on(self, error: GatewayError, failure: FailureClass, now: float) -> None:
         """Finds somebody to go on with an answer of which the caller has been given a part."""
