@@ -4,9 +4,11 @@ import logging
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
+from aiohttp.typedefs import Middleware
 
 from trunkline.gateway import Gateway
 from trunkline.running import RunningCalls
+from trunkline.trace import CallTracer
 from trunkline_bridge.app_keys import BODIES, GATEWAY, RUNNING, SETTINGS
 from trunkline_bridge.body import BodyBudget
 from trunkline_bridge.boundary import answer_errors
@@ -15,17 +17,24 @@ from trunkline_bridge.health import healthz, readyz
 from trunkline_bridge.openai.chat import create_chat_completion
 from trunkline_bridge.openai.completions import create_completion
 from trunkline_bridge.openai.models import list_models, retrieve_model
-from trunkline_bridge.operations import list_targets, show_metrics
+from trunkline_bridge.operations import list_running_requests, list_targets, show_metrics
 from trunkline_bridge.settings import BridgeSettings
+from trunkline_bridge.tracing import tracing_middleware
 
 # How long calls that a drain has ended may take to tell their clients.
 LAST_WORDS_S = 2.0
 
 
-def create_app(gateway: Gateway, settings: BridgeSettings) -> web.Application:
-    """The REST surface in front of `gateway`, which it does not own. Serve it with `create_runner`."""
+def create_app(gateway: Gateway, settings: BridgeSettings, tracer: CallTracer | None = None) -> web.Application:
+    """The REST surface in front of `gateway`, which it does not own. Serve it with `create_runner`.
+
+    `tracer` records each request; None: no spans go anywhere, and trace context is passed on as it came.
+    """
     browsers = BrowserPolicy(settings)
-    app = web.Application(middlewares=[answer_errors, browsers.middleware()])
+    middlewares: list[Middleware] = [answer_errors, browsers.middleware()]
+    if tracer is not None:
+        middlewares.insert(0, tracing_middleware(tracer))
+    app = web.Application(middlewares=middlewares)
     if browsers.lets_pages_in:
         app.on_response_prepare.append(browsers.add_headers)
     app[GATEWAY] = gateway
@@ -38,6 +47,7 @@ def create_app(gateway: Gateway, settings: BridgeSettings) -> web.Application:
     app.router.add_get("/v1/models/{id:.+}", retrieve_model)
     app.router.add_get("/health/targets", list_targets)
     app.router.add_get("/metrics", show_metrics)
+    app.router.add_get("/debug/requests", list_running_requests)
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     return app

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from math import inf, nan
 
 from aiohttp import web
+from multidict import CIMultiDictProxy
 
 from trunkline.context import CallContext, is_request_id, new_request_id
 from trunkline.errors import BadKeyError, InvalidRequestError
-from trunkline.metadata import AUTHORIZATION, IDEMPOTENCY_KEY, PRIORITY, REQUEST_ID, STRICT, from_metadata
+from trunkline.metadata import AUTHORIZATION, DEBUG, IDEMPOTENCY_KEY, PRIORITY, REQUEST_ID, STRICT, from_metadata
+from trunkline.trace import TraceIds
 
 TIMEOUT = "x-request-timeout-ms"
 # In seconds: Python's is for each read; Node's, which is cut to whole seconds, for the headers.
@@ -16,13 +18,15 @@ MAX_TIMEOUT_MS = 86_400_000
 MAX_IDEMPOTENCY_KEY_BYTES = 255
 
 # What a client may set. The client address is not among them: a caller must not choose what the ledger says of it.
-_HEADERS = (AUTHORIZATION, STRICT, PRIORITY, IDEMPOTENCY_KEY)
+_HEADERS = (AUTHORIZATION, STRICT, PRIORITY, IDEMPOTENCY_KEY, DEBUG)
 
 # Trace context goes on as it came, or not at all: it may not make a gRPC call's metadata too large, nor hold what
 # metadata cannot carry. Several fields of one name are one list (https://www.w3.org/TR/trace-context/#tracestate-header).
 _TRACE_HEADERS: Mapping[str, int] = {"traceparent": 256, "tracestate": 1024, "baggage": 4096}
 
 CALL_ID = web.RequestKey("call_id", str)
+PLACE = web.RequestKey("place", TraceIds)
+"""The request's span; absent: it has none."""
 
 
 def assign_call_id(request: web.BaseRequest) -> str:
@@ -41,11 +45,9 @@ def call_context(request: web.Request, *, arrived: float, size_bytes: int = 0, p
     """
     headers = request.headers
     values = {name: headers[name] for name in _HEADERS if name in headers}
-    for name, longest in _TRACE_HEADERS.items():
-        if name in headers:
-            value = ",".join(headers.getall(name))
-            if len(value) <= longest and value.isascii():
-                values[name] = value
+    for name in _TRACE_HEADERS:
+        if name in headers and (value := trace_header(headers, name)):
+            values[name] = value
     if not values.get(AUTHORIZATION, "").isascii():
         raise BadKeyError("the Authorization header holds characters that no key has")
     key = values.get(IDEMPOTENCY_KEY, "")
@@ -57,7 +59,14 @@ def call_context(request: web.Request, *, arrived: float, size_bytes: int = 0, p
         client_address=request.remote or "",
         size_bytes=size_bytes,
         request_id=request[CALL_ID],
+        trace=request.get(PLACE),
     )
+
+
+def trace_header(headers: CIMultiDictProxy[str], name: str) -> str:
+    """Trace context as it may go on; empty if there is none, or none that could."""
+    value = ",".join(headers.getall(name, ()))
+    return value if len(value) <= _TRACE_HEADERS[name] and value.isascii() else ""
 
 
 def client_patience_s(request: web.BaseRequest) -> float:

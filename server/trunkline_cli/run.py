@@ -15,6 +15,7 @@ from aiohttp import web
 
 from trunkline.channel import ChannelGateway, open_channel
 from trunkline.gateway import Gateway
+from trunkline.trace import CallTracer
 from trunkline_bridge.app import create_app, create_runner, drain_app
 from trunkline_bridge.settings import ANY, BridgeSettings
 from trunkline_cli.banner import banner, found_line
@@ -27,12 +28,16 @@ from trunkline_server.ledger.line_writer import LineWriter
 from trunkline_server.rpc.server import GrpcSurface, ListenError
 from trunkline_server.telemetry.logs import configure_logging
 from trunkline_server.telemetry.otlp import TelemetryError
+from trunkline_server.telemetry.tracing import start_tracing
 
 log = logging.getLogger("trunkline")
 
 # gRPC calls outlive the engine's own limit by this much at most, so that what the engine ends with a typed error is
 # told before the calls are cut.
 LAST_WORDS_S = 2.0
+
+BRIDGE_SERVICE = "trunkline-bridge"
+"""service.name of a bridge alone, so that one can tell it from its core in a trace."""
 
 
 class StartupError(Exception):
@@ -91,7 +96,11 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 async def _serve(settings: Settings, options: RunOptions) -> None:
     stopped = _stop_signal()
     surface = bridge_settings(settings, keyless=not settings.keys)
-    async with _core_process(settings) as core, _listening(core) as grpc, _rest(core.engine, settings, surface) as rest:
+    async with (
+        _core_process(settings) as core,
+        _listening(core) as grpc,
+        _rest(core.engine, settings, surface, core.tracer) as rest,
+    ):
         async with _discovery(core, options, own_ports={grpc.port, rest.port}):
             _announce(banner(settings, rest_port=rest.port, grpc_port=grpc.port))
             await stopped.wait()
@@ -114,7 +123,12 @@ async def _bridge(core_address: str, settings: Settings) -> None:
     gateway = ChannelGateway(channel, address=core_address)
     # Whether there are keys is the core's business; what only this machine can reach is taken to have none.
     surface = bridge_settings(settings, keyless=is_loopback(settings.rest.host))
-    async with _log_lines(settings), channel, _rest(gateway, settings, surface) as rest:
+    async with (
+        _log_lines(settings),
+        channel,
+        _bridge_tracer(settings) as tracer,
+        _rest(gateway, settings, surface, tracer) as rest,
+    ):
         _announce(banner(settings, rest_port=rest.port, core_address=core_address))
         await stopped.wait()
         await drain_app(rest.app, settings.timeouts.shutdown_grace_s)
@@ -151,7 +165,9 @@ async def _log_lines(settings: Settings) -> AsyncIterator[LineWriter]:
 
 @asynccontextmanager
 async def _core_process(settings: Settings) -> AsyncIterator[Core]:
-    async with _log_lines(settings) as lines, open_core(settings, AccessLog(lines)) as core:
+    async with _log_lines(settings) as lines, open_core(
+        settings, AccessLog(lines, human=sys.stderr.isatty())
+    ) as core:
         yield core
 
 
@@ -178,8 +194,23 @@ class _Rest:
 
 
 @asynccontextmanager
-async def _rest(gateway: Gateway, settings: Settings, surface: BridgeSettings) -> AsyncIterator[_Rest]:
-    app = create_app(gateway, surface)
+async def _bridge_tracer(settings: Settings) -> AsyncIterator[CallTracer | None]:
+    """The bridge's own spans; those of requests are its core's."""
+    telemetry = settings.telemetry
+    if "service_name" not in telemetry.model_fields_set:
+        telemetry = telemetry.model_copy(update={"service_name": BRIDGE_SERVICE})
+    tracing = start_tracing(telemetry, {})
+    try:
+        yield tracing if tracing.exporting else None
+    finally:
+        await tracing.shutdown()
+
+
+@asynccontextmanager
+async def _rest(
+    gateway: Gateway, settings: Settings, surface: BridgeSettings, tracer: CallTracer | None
+) -> AsyncIterator[_Rest]:
+    app = create_app(gateway, surface, tracer)
     runner = create_runner(app)
     await runner.setup()
     host, port = settings.rest.host, settings.rest.port

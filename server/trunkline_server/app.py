@@ -5,29 +5,39 @@ import logging
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 from trunkline.errors import GatewayError
+from trunkline.trace import CallTracer
 from trunkline_server.config.settings import ModelSettings, ProviderSettings, Settings
 from trunkline_server.dialects.registry import DIALECTS
 from trunkline_server.engine.engine import Engine
 from trunkline_server.engine.observed import observe
 from trunkline_server.governance.keys import KeyRing
+from trunkline_server.ledger.exported_log import ExportedLog
 from trunkline_server.ledger.ledger import Ledger
+from trunkline_server.ledger.notable_log import NotableLog
 from trunkline_server.providers.kinds import KINDS
 from trunkline_server.providers.target import Provider
 from trunkline_server.routing.catalog import Catalog
 from trunkline_server.routing.health import ProcessHealth
 from trunkline_server.routing.policy import HealthPolicy, Policy
 from trunkline_server.rpc.server import GrpcSurface
+from trunkline_server.telemetry.capture import capture_of
+from trunkline_server.telemetry.exported_logs import exports_lines, start_log_export
 from trunkline_server.telemetry.metrics import start_metrics
 from trunkline_server.telemetry.peers import Peer, peers_of
-from trunkline_server.telemetry.tracing import start_tracing
+from trunkline_server.telemetry.telemetry import Telemetry
+from trunkline_server.telemetry.tracing import SHUTDOWN_TIMEOUT_S, start_tracing
 from trunkline_server.transport.discovery import probe_local_engines
 from trunkline_server.transport.echo import EchoTransport
 from trunkline_server.transport.http import HttpTransport
 from trunkline_server.transport.listing import list_model_ids
 
 log = logging.getLogger(__name__)
+
+if TYPE_CHECKING:
+    from trunkline_server.telemetry.log_export import LogExport
 
 HTTP = "http"
 ECHO = "echo"
@@ -41,6 +51,8 @@ class Core:
     engine: Engine
     http: HttpTransport
     settings: Settings
+    tracer: CallTracer | None
+    """For the surfaces; None: no spans go anywhere."""
     _peers: dict[str, Peer]
 
     def grpc_surface(self) -> GrpcSurface:
@@ -50,6 +62,7 @@ class Core:
             max_message_bytes=self.settings.limits.max_request_bytes,
             write_stall_s=self.settings.timeouts.write_stall_s,
             heartbeat_s=self.settings.timeouts.heartbeat_s,
+            tracer=self.tracer,
         )
 
     async def add_local_engines(self, own_ports: Collection[int]) -> list[tuple[Provider, list[str]]]:
@@ -88,7 +101,14 @@ async def open_core(settings: Settings, ledger: Ledger) -> AsyncIterator[Core]:
     providers = _providers(settings)
     peers = peers_of(providers)
     metrics = start_metrics(settings.telemetry, peers)
-    tracing = start_tracing(settings.telemetry, peers, metrics)
+    tracing = start_tracing(settings.telemetry, peers)
+    capture = capture_of(settings.telemetry)
+    logs = start_log_export(settings.telemetry, peers, events=capture.in_events)
+    ledger = NotableLog(ledger, slow_s=settings.telemetry.slow_request_s)
+    handler: logging.Handler | None = None
+    if logs is not None and exports_lines(settings.telemetry):
+        ledger = ExportedLog(ledger, logs)
+        handler = _export_log(logs)
     health = ProcessHealth(_health_policy(settings))
     try:
         async with HttpTransport(connect_timeout_s=settings.timeouts.connect_s) as http:
@@ -100,15 +120,27 @@ async def open_core(settings: Settings, ledger: Ledger) -> AsyncIterator[Core]:
                 limits=settings.limits,
                 health=health,
                 ledger=ledger,
-                tracing=tracing,
+                telemetry=Telemetry(tracing, metrics, capture=capture, events=logs),
                 metrics_page=metrics.page,
             )
             observe(metrics, engine, health, tracing)
-            yield Core(engine, http, settings, peers)
+            yield Core(engine, http, settings, tracing if tracing.exporting else None, peers)
     finally:
         await ledger.close()
         await tracing.shutdown()
+        if handler is not None:
+            logging.getLogger().removeHandler(handler)
+        if logs is not None:
+            await logs.shutdown(SHUTDOWN_TIMEOUT_S)
         await metrics.shutdown()
+
+
+def _export_log(export: "LogExport") -> logging.Handler:
+    from trunkline_server.telemetry.log_export import ExportHandler  # noqa: PLC0415 loads the SDK
+
+    handler = ExportHandler(export)
+    logging.getLogger().addHandler(handler)
+    return handler
 
 
 def _providers(settings: Settings) -> list[Provider]:
@@ -127,6 +159,7 @@ def _provider(name: str, settings: ProviderSettings) -> Provider:
         api_keys=settings.api_keys or ((settings.api_key,) if settings.api_key else ()),
         headers=settings.headers,
         send_trace_context=settings.send_trace_context,
+        send_baggage=settings.send_baggage,
     )
 
 

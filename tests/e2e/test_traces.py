@@ -1,16 +1,19 @@
 """One trace from the caller's span to the provider's socket, whichever way the request takes."""
 
+from contextlib import suppress
+
 import aiohttp
+import openai
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 import trunkline
-from openai_client import HELLO
+from openai_client import HELLO, openai_client
 from otlp_collector import OtlpCollector, plain_attributes, running_collector
 from running_gateway import FORMS, Form, RunningGateway, running_gateway, settings_for
 from trunkline.context import CallContext
 from trunkline.v1 import CompleteRequest
-from upstream import answers, fails, running_upstream
+from upstream import Script, answers, fails, running_upstream, streams
 
 TRACE_ID, PARENT_ID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 TRACEPARENT = f"00-{TRACE_ID}-{PARENT_ID}-01"
@@ -62,9 +65,11 @@ async def test_a_request_is_one_trace_with_its_caller_and_every_attempt(form: Fo
         one(spans, "completion"),
         *sorted((span for span in spans if span.name.startswith("chat")), key=lambda span: span.start_time_unix_nano),
     )
-    assert len(spans) == 3
+    surfaces = [span for span in spans if span not in (request, first, second)]
+    assert len(surfaces) == (2 if form == "over gRPC" else 1)
     assert {span.trace_id.hex() for span in spans} == {TRACE_ID}
-    assert request.parent_span_id.hex() == PARENT_ID
+    assert request.parent_span_id in {span.span_id for span in surfaces}
+    assert PARENT_ID in {span.parent_span_id.hex() for span in surfaces}
     assert request.trace_state == "vendor=1"
     assert {first.parent_span_id, second.parent_span_id} == {request.span_id}
     assert sent_on == f"00-{TRACE_ID}-{second.span_id.hex()}-01"
@@ -93,3 +98,65 @@ async def test_the_gateways_own_trace_is_named_in_the_report_and_the_ledger() ->
             record = gateway.ledger.records[0]
         assert answer.report.trace_id == f"{record.trace.trace_id:032x}"
         assert {span.trace_id.hex() for span in collector.spans} == {answer.report.trace_id}
+
+
+async def by_the_sdk(gateway: RunningGateway, *, stream: bool = False) -> None:
+    async with openai_client(gateway) as client:
+        with suppress(openai.APIError):
+            answer = await client.chat.completions.create(model="m", messages=HELLO, stream=stream)
+            if isinstance(answer, openai.AsyncStream):
+                _ = [chunk async for chunk in answer]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("script", "spans"), [(answers(), 0), (fails(400, {"message": "no"}), 3)])
+async def test_what_the_ratio_leaves_out_is_recorded_if_it_fails(
+    form: Form, script: Script, spans: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0")
+    async with running_collector() as collector, running_upstream(script) as up:
+        settings = settings_for({"a": up.base_url}, telemetry={"otlp_endpoint": collector.grpc_endpoint})
+        async with running_gateway(settings, form=form) as gateway:
+            await by_the_sdk(gateway)
+    assert len(collector.spans) == spans + (form == "over gRPC" and spans > 0)
+    assert len({span.trace_id for span in collector.spans}) == min(spans, 1)
+
+
+async def test_a_slow_request_is_recorded_and_has_a_line_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0")
+    async with running_collector() as collector, running_upstream(streams(["canary"] * 3, pause_s=0.05)) as up:
+        telemetry = {"otlp_endpoint": collector.grpc_endpoint, "slow_request_s": 0.1}
+        async with running_gateway(settings_for({"a": up.base_url}, telemetry=telemetry)) as gateway:
+            await by_the_sdk(gateway, stream=True)
+            (record,) = gateway.ledger.records
+    assert {span.trace_id.hex() for span in collector.spans} == {f"{record.trace.trace_id:032x}"}
+    (line,) = [line for line in caplog.messages if "was slow" in line]
+    assert record.request_id in line
+    assert '"target":"a/m"' in line
+    assert "canary" not in line
+
+
+@pytest.mark.parametrize("send", [True, False])
+@pytest.mark.parametrize("form", FORMS)
+async def test_baggage_goes_to_the_providers_that_are_to_get_it(form: Form, *, send: bool) -> None:
+    async with running_upstream(answers()) as up:
+        settings = settings_for({"a": up.base_url})
+        provider = settings.providers["a"].model_copy(update={"send_baggage": send})
+        settings = settings.model_copy(update={"providers": {"a": provider}})
+        async with running_gateway(settings, form=form) as gateway:
+            headers = {"baggage": "team=search,shard=7"}
+            async with aiohttp.ClientSession(headers=headers) as session:
+                body = {"model": "m", "messages": HELLO}
+                async with session.post(f"{gateway.rest_url}/chat/completions", json=body) as response:
+                    assert response.status == 200
+            async with trunkline.AsyncClient(gateway.grpc_address) as client:
+                await client.complete(
+                    CompleteRequest(model="m", prompt="Hi"), context=CallContext(baggage="team=search,shard=7")
+                )
+    expected = "team=search,shard=7" if send else None
+    assert [call.headers.get("baggage") for call in up.calls] == [expected, expected]
+    assert all("traceparent" not in call.headers for call in up.calls)

@@ -23,11 +23,14 @@ from trunkline.v1 import (
     GetModelResponse,
     ListModelsRequest,
     ListModelsResponse,
+    ListRunningRequestsRequest,
+    ListRunningRequestsResponse,
     ListTargetsRequest,
     ListTargetsResponse,
     Model,
     Part,
     RoutingReport,
+    RunningRequest,
     StreamCompleteResponse,
     TargetState,
     Usage,
@@ -55,6 +58,7 @@ class FakeGateway:
     """The script of the first completion, of the second, and so on; `script` is that of any beyond."""
     models: Sequence[Model] = ()
     targets: Sequence[TargetState] = ()
+    running: Sequence[RunningRequest] = ()
     page_size: int = 1000
     key: str = ""
     """The one key it takes; empty: any, or none."""
@@ -114,6 +118,12 @@ class FakeGateway:
     async def list_targets(self, request: ListTargetsRequest, context: CallContext) -> ListTargetsResponse:
         self._enter("list_targets", request, context)
         return ListTargetsResponse(targets=self.targets)
+
+    async def list_running_requests(
+        self, request: ListRunningRequestsRequest, context: CallContext
+    ) -> ListRunningRequestsResponse:
+        self._enter("list_running_requests", request, context)
+        return ListRunningRequestsResponse(requests=self.running)
 
     async def get_metrics(self, request: GetMetricsRequest, context: CallContext) -> GetMetricsResponse:
         self._enter("get_metrics", request, context)

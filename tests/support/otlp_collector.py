@@ -8,6 +8,19 @@ from typing import Any
 
 import grpc
 from aiohttp import web
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2_grpc import (
+    LogsServiceServicer,
+    add_LogsServiceServicer_to_server,
+)
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+    ExportMetricsServiceResponse,
+)
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2_grpc import (
+    MetricsServiceServicer,
+    add_MetricsServiceServicer_to_server,
+)
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -17,6 +30,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
     add_TraceServiceServicer_to_server,
 )
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
 
 # opentelemetry/proto/trace/v1/trace.proto, SpanFlags: whether the parent lives in another process.
@@ -33,6 +48,8 @@ class OtlpCollector:
     batches: list[ExportTraceServiceRequest] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     """What came with each batch."""
+    metric_batches: list[ExportMetricsServiceRequest] = field(default_factory=list)
+    log_batches: list[ExportLogsServiceRequest] = field(default_factory=list)
     answering: asyncio.Event = field(default_factory=asyncio.Event)
     """While it is not set, every export waits."""
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
@@ -49,6 +66,27 @@ class OtlpCollector:
     def spans(self) -> list[Span]:
         """In the order they came."""
         return [span for scope in self.scope_spans for span in scope.spans]
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """Those of the last push, whose sums run since the start."""
+        return [
+            metric
+            for group in self.metric_batches[-1].resource_metrics
+            for scope in group.scope_metrics
+            for metric in scope.metrics
+        ]
+
+    @property
+    def logs(self) -> list[LogRecord]:
+        """In the order they came."""
+        return [
+            record
+            for batch in self.log_batches
+            for group in batch.resource_logs
+            for scope in group.scope_logs
+            for record in scope.log_records
+        ]
 
     async def wait_for_spans(self, count: int, timeout_s: float = 5.0) -> list[Span]:
         """The spans, once there are as many."""
@@ -74,11 +112,16 @@ async def running_collector() -> AsyncIterator[OtlpCollector]:
     collector.answering.set()
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     add_TraceServiceServicer_to_server(_GrpcTraces(collector), server)  # type: ignore[no-untyped-call]  # generated
+    add_MetricsServiceServicer_to_server(_GrpcMetrics(collector), server)  # type: ignore[no-untyped-call]  # generated
+    add_LogsServiceServicer_to_server(_GrpcLogs(collector), server)  # type: ignore[no-untyped-call]  # generated
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     collector.grpc_endpoint = f"http://127.0.0.1:{port}"
     application = web.Application()
-    application.router.add_post("/v1/traces", _HttpTraces(collector).handle)
+    http = _Http(collector)
+    application.router.add_post("/v1/traces", http.traces)
+    application.router.add_post("/v1/metrics", http.metrics)
+    application.router.add_post("/v1/logs", http.logs)
     runner = web.AppRunner(application, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -141,12 +184,42 @@ class _GrpcTraces(TraceServiceServicer):
         return await self._collector.take(request, headers)
 
 
-class _HttpTraces:
+class _GrpcMetrics(MetricsServiceServicer):
     def __init__(self, collector: OtlpCollector) -> None:
         self._collector = collector
 
-    async def handle(self, request: web.Request) -> web.Response:
+    async def Export(self, request: ExportMetricsServiceRequest, context: object) -> ExportMetricsServiceResponse:
+        self._collector.metric_batches.append(request)
+        return ExportMetricsServiceResponse()
+
+
+class _GrpcLogs(LogsServiceServicer):
+    def __init__(self, collector: OtlpCollector) -> None:
+        self._collector = collector
+
+    async def Export(self, request: ExportLogsServiceRequest, context: object) -> ExportLogsServiceResponse:
+        self._collector.log_batches.append(request)
+        return ExportLogsServiceResponse()
+
+
+class _Http:
+    def __init__(self, collector: OtlpCollector) -> None:
+        self._collector = collector
+
+    async def traces(self, request: web.Request) -> web.Response:
         batch = ExportTraceServiceRequest.FromString(await request.read())
         headers = {name.lower(): value for name, value in request.headers.items()}
         answer = await self._collector.take(batch, headers)
-        return web.Response(body=answer.SerializeToString(), content_type="application/x-protobuf")
+        return _answer(answer.SerializeToString())
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        self._collector.metric_batches.append(ExportMetricsServiceRequest.FromString(await request.read()))
+        return _answer(b"")
+
+    async def logs(self, request: web.Request) -> web.Response:
+        self._collector.log_batches.append(ExportLogsServiceRequest.FromString(await request.read()))
+        return _answer(b"")
+
+
+def _answer(body: bytes) -> web.Response:
+    return web.Response(body=body, content_type="application/x-protobuf")

@@ -87,7 +87,7 @@ async def running_gateway(
         if form == "over gRPC":
             channel = await stack.enter_async_context(open_channel(address))
             gateway = ChannelGateway(channel, address=address)
-        runner = create_runner(create_app(gateway, bridge_settings(settings, keyless=not settings.keys)))
+        runner = create_runner(create_app(gateway, bridge_settings(settings, keyless=not settings.keys), core.tracer))
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, "127.0.0.1", 0).start()

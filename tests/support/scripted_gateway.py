@@ -18,9 +18,12 @@ from trunkline.v1 import (
     GetModelResponse,
     ListModelsRequest,
     ListModelsResponse,
+    ListRunningRequestsRequest,
+    ListRunningRequestsResponse,
     ListTargetsRequest,
     ListTargetsResponse,
     Model,
+    RunningRequest,
     StreamCompleteResponse,
     TargetState,
 )
@@ -165,6 +168,13 @@ class ScriptedGateway:
         """One target."""
         self._admit(context)
         return ListTargetsResponse(targets=[TargetState(target="a/m")])
+
+    async def list_running_requests(
+        self, request: ListRunningRequestsRequest, context: CallContext
+    ) -> ListRunningRequestsResponse:
+        """One request."""
+        self._admit(context)
+        return ListRunningRequestsResponse(requests=[RunningRequest(request_id="req_1")])
 
     async def get_metrics(self, request: GetMetricsRequest, context: CallContext) -> GetMetricsResponse:
         """One metric."""

@@ -1,5 +1,6 @@
 """Records of requests that ended in every way there is, for what is made of them: spans and access lines."""
 
+from trunkline.trace import TraceIds
 from trunkline.v1 import (
     Attempt,
     AttemptOutcome,
@@ -13,7 +14,7 @@ from trunkline.v1 import (
     Usage,
 )
 from trunkline_server.values.principal import ANONYMOUS, Principal
-from trunkline_server.values.record import RequestRecord, TraceIds
+from trunkline_server.values.record import RequestRecord
 
 CANARY = "canary-of-a-prompt"
 """Stands in every text of a provider; it must be found nowhere."""

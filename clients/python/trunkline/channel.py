@@ -21,6 +21,8 @@ from trunkline.v1 import (
     GetModelResponse,
     ListModelsRequest,
     ListModelsResponse,
+    ListRunningRequestsRequest,
+    ListRunningRequestsResponse,
     ListTargetsRequest,
     ListTargetsResponse,
     ModelServiceStub,
@@ -111,6 +113,12 @@ class ChannelGateway:
     async def list_targets(self, request: ListTargetsRequest, context: CallContext) -> ListTargetsResponse:
         """How the targets of the models are doing that the caller may use."""
         return await self._call(self._operations.ListTargets, request, context)
+
+    async def list_running_requests(
+        self, request: ListRunningRequestsRequest, context: CallContext
+    ) -> ListRunningRequestsResponse:
+        """The requests that are being answered."""
+        return await self._call(self._operations.ListRunningRequests, request, context)
 
     async def get_metrics(self, request: GetMetricsRequest, context: CallContext) -> GetMetricsResponse:
         """The metrics of the process that answers, as Prometheus scrapes them."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from trunkline.secret import NO_SECRET, Secret
+from trunkline.trace import TraceIds
 from trunkline.v1 import Priority
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -43,6 +44,12 @@ class CallContext:
     """W3C trace state as it came. Empty: none."""
     baggage: str = ""
     """W3C baggage as it came. Empty: none."""
+    trace: TraceIds | None = None
+    """The span of the surface that took the call; None: it has none, and `traceparent` says all there is."""
+    link: TraceIds | None = None
+    """A span that the request's own is to be linked to, such as that of its session."""
+    debug: bool = False
+    """Whether the gateway is to log what it does for this call; it needs a key that may ask for that."""
     idempotency_key: str = ""
     """Makes retries safe; see CompleteRequest.idempotency_key."""
     strict: bool | None = None

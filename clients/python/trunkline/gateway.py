@@ -13,6 +13,8 @@ from trunkline.v1 import (
     GetModelResponse,
     ListModelsRequest,
     ListModelsResponse,
+    ListRunningRequestsRequest,
+    ListRunningRequestsResponse,
     ListTargetsRequest,
     ListTargetsResponse,
     StreamCompleteResponse,
@@ -50,6 +52,12 @@ class Gateway(Protocol):
 
     async def list_targets(self, request: ListTargetsRequest, context: CallContext) -> ListTargetsResponse:
         """How the targets of the models are doing that the caller may use."""
+        ...
+
+    async def list_running_requests(
+        self, request: ListRunningRequestsRequest, context: CallContext
+    ) -> ListRunningRequestsResponse:
+        """The requests that are being answered, the oldest first, for a key that may look inside."""
         ...
 
     async def get_metrics(self, request: GetMetricsRequest, context: CallContext) -> GetMetricsResponse:

@@ -6,6 +6,7 @@ from typing import TypeVar
 from trunkline.context import CallContext
 from trunkline.errors import BadKeyError, InvalidRequestError
 from trunkline.secret import NO_SECRET, Secret
+from trunkline.trace import UNDECIDED, TraceIds
 from trunkline.v1 import Priority
 
 T = TypeVar("T")
@@ -15,6 +16,7 @@ REQUEST_ID = "x-request-id"
 STRICT = "x-trunkline-strict"
 PRIORITY = "x-trunkline-priority"
 CLIENT_ADDRESS = "x-trunkline-client-address"
+DEBUG = "x-trunkline-debug"
 IDEMPOTENCY_KEY = "idempotency-key"
 
 # Fields that are plain text on both sides. The deadline is gRPC's own, so it has no name here.
@@ -27,6 +29,7 @@ _TEXTS = {
     "client_address": CLIENT_ADDRESS,
 }
 _DISPENSABLE = frozenset({"traceparent", "tracestate", "baggage", "client_address"})
+_TRACE = frozenset({"traceparent", "tracestate"})
 _BOOLS = {"true": True, "false": False}
 _PRIORITIES: Mapping[str, "Priority.ValueType"] = {
     "low": Priority.PRIORITY_LOW,
@@ -43,8 +46,14 @@ def to_metadata(context: CallContext) -> tuple[tuple[str, str], ...]:
     https://www.w3.org/TR/trace-context/ wants it.
     """
     found = []
+    if (trace := context.trace) is not None:
+        found.append(("traceparent", trace.traceparent()))
+        if trace.tracestate:
+            found.append(("tracestate", trace.tracestate))
+        if trace.undecided:
+            found.append((UNDECIDED, "true"))
     for field, name in _TEXTS.items():
-        if not (value := getattr(context, field)):
+        if not (value := getattr(context, field)) or (trace is not None and field in _TRACE):
             continue
         if _fits_header(value):
             found.append((name, value))
@@ -55,6 +64,8 @@ def to_metadata(context: CallContext) -> tuple[tuple[str, str], ...]:
         if not _fits_header(key):
             raise BadKeyError("the key holds characters that no key has")
         found.append((AUTHORIZATION, f"Bearer {key}"))
+    if context.debug:
+        found.append((DEBUG, "true"))
     if context.strict is not None:
         found.append((STRICT, "true" if context.strict else "false"))
     if context.priority in _PRIORITY_NAMES:
@@ -69,8 +80,11 @@ def from_metadata(
     client_address: str = "",
     size_bytes: int = 0,
     request_id: str = "",
+    trace: TraceIds | None = None,
 ) -> CallContext:
     """What a server reads; HTTP headers by lower-case name serve as well. `request_id` wins over what stands there.
+
+    `trace` is the span of the surface that reads, if it has one.
 
     Raises InvalidRequestError when a value is not one of those it may have.
     """
@@ -83,6 +97,8 @@ def from_metadata(
         traceparent=values.get("traceparent", ""),
         tracestate=values.get("tracestate", ""),
         baggage=values.get("baggage", ""),
+        trace=trace,
+        debug=bool(_one_of(_BOOLS, DEBUG, values.get(DEBUG, ""))),
         idempotency_key=values.get(IDEMPOTENCY_KEY, ""),
         strict=_one_of(_BOOLS, STRICT, values.get(STRICT, "")),
         priority=_one_of(_PRIORITIES, PRIORITY, values.get(PRIORITY, "")) or Priority.PRIORITY_UNSPECIFIED,

@@ -22,6 +22,7 @@ from trunkline_bridge.openai.fields import Json
 from trunkline_bridge.report import TARGET, header_text, report_headers
 from trunkline_bridge.settings import BridgeSettings
 from trunkline_bridge.sse import ClientLeftError, EventStream
+from trunkline_bridge.tracing import FAILURE
 from trunkline_bridge.whole_answer import send_whole
 
 SIGN_OF_LIFE = 0.5
@@ -115,6 +116,7 @@ async def _stream(
                 raise
             found = told(error, request)
             if not encoder.finished:
+                request[FAILURE] = found.code or found.type
                 # No [DONE] follows: what was sent must not be taken for an answer.
                 with suppress(ClientLeftError):
                     await out.write(b"data: " + found.body(request[CALL_ID]) + b"\n\n")

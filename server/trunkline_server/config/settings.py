@@ -172,6 +172,8 @@ class KeySettings(_Settings):
     """The team that its project belongs to."""
     models: tuple[ModelName, ...] = ("*",)
     """Patterns of the model names it may ask for, such as "fast" or "openai/*"."""
+    debug: bool = False
+    """Whether it may see running requests and ask for what is done for its own to be logged."""
 
 
 class ProviderSettings(_Settings):
@@ -191,6 +193,8 @@ class ProviderSettings(_Settings):
     """The model ids it offers. Empty: whatever is asked for as "provider/model", and those it lists itself."""
     send_trace_context: bool = False
     """Whether W3C trace context goes to it; for engines of your own that are traced as well."""
+    send_baggage: bool = False
+    """Whether callers' W3C baggage goes to it."""
 
 
 class ModelSettings(_Settings):
@@ -246,6 +250,14 @@ class TelemetrySettings(_Settings):
     """The service.name resource attribute, unless OTEL_SERVICE_NAME says otherwise."""
     otlp_endpoint: Url = ""
     """Where spans go by OTLP over gRPC, such as "http://127.0.0.1:4317"; empty: as OTEL_* says, else nowhere."""
+    keep_failures: bool = True
+    """Whether requests that fail or are slow are recorded even if OTEL_TRACES_SAMPLER's ratio leaves them out."""
+    slow_request_s: Seconds = 30
+    """A request that takes longer gets a line in the log, and is recorded as `keep_failures` says."""
+    capture_content: Literal["no_content", "span_only", "event_only", "span_and_event"] | None = None
+    """Whether prompts and answers are recorded; unset: as OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT says."""
+    logs: bool = False
+    """Whether the log and the access lines go out by OTLP, too; OTEL_LOGS_EXPORTER=otlp says the same."""
 
 
 class Settings(_Settings):

@@ -7,7 +7,14 @@ from typing import Self
 
 from trunkline.errors import DeadlineError, GatewayError, ProviderBadAnswerError, ProviderSilentError
 from trunkline.interruptible import Interruptible
-from trunkline.v1 import AttemptOutcome, CompleteRequest, NoteAction, StreamCompleteResponse, TranslationNote
+from trunkline.v1 import (
+    AttemptOutcome,
+    CompleteRequest,
+    NoteAction,
+    RequestPhase,
+    StreamCompleteResponse,
+    TranslationNote,
+)
 from trunkline_server.dialects.dialect import Dialect, Ending, MalformedFrameError
 from trunkline_server.engine.estimate import estimated_usage
 from trunkline_server.engine.run import Run
@@ -136,6 +143,7 @@ class Attempt:
         if exchange.status // 100 != 2:
             await self._raise_refusal(exchange)
         self._run.watch.waiting(self._limit_at, self._limit_text)
+        self._run.phase = RequestPhase.REQUEST_PHASE_FIRST_TOKEN
         self._first_piece = await self._read(exchange)
         self._run.watch.arrived()
         if _is_stream(exchange.headers, self._first_piece):
@@ -193,12 +201,15 @@ class Attempt:
             run.provider_wait_ns += time.monotonic_ns() - began
 
     def _call_headers(self) -> Mapping[str, str]:
-        if not self._target.provider.send_trace_context:
-            return {}
-        trace = self._run.record.trace
-        headers = {"traceparent": trace.traceparent(self._span_id)}
-        if trace.tracestate:
-            headers["tracestate"] = trace.tracestate
+        provider = self._target.provider
+        headers: dict[str, str] = {}
+        if provider.send_trace_context:
+            trace = self._run.record.trace
+            headers["traceparent"] = trace.traceparent(self._span_id)
+            if trace.tracestate:
+                headers["tracestate"] = trace.tracestate
+        if provider.send_baggage and self._run.baggage:
+            headers["baggage"] = self._run.baggage
         return headers
 
     async def _raise_refusal(self, exchange: Exchange) -> None:

@@ -25,6 +25,8 @@ from trunkline.v1 import (
     GetModelResponse,
     ListModelsRequest,
     ListModelsResponse,
+    ListRunningRequestsRequest,
+    ListRunningRequestsResponse,
     ListTargetsRequest,
     ListTargetsResponse,
     StreamCompleteResponse,
@@ -34,6 +36,7 @@ from trunkline_server.dialects.dialect import Dialect
 from trunkline_server.engine.admission import Admission
 from trunkline_server.engine.attempt import Attempt
 from trunkline_server.engine.conditions import target_state
+from trunkline_server.engine.inside import may_debug, running_request
 from trunkline_server.engine.intake import folded, plan_for
 from trunkline_server.engine.pursuit import Pursuit
 from trunkline_server.engine.queues import Queues
@@ -47,8 +50,9 @@ from trunkline_server.routing.course import Course
 from trunkline_server.routing.health import Health
 from trunkline_server.routing.step import Go
 from trunkline_server.telemetry.defect import report_defect
-from trunkline_server.telemetry.tracing import Tracing
+from trunkline_server.telemetry.telemetry import Telemetry
 from trunkline_server.transport.exchange import Transport
+from trunkline_server.values.content import Content
 from trunkline_server.values.record import RequestRecord
 
 log = logging.getLogger(__name__)
@@ -73,7 +77,7 @@ class Engine:
         limits: Limits,
         health: Health,
         ledger: Ledger,
-        tracing: Tracing,
+        telemetry: Telemetry,
         metrics_page: Callable[[], bytes],
     ) -> None:
         """`transports` is by the provider kind's `transport`; `metrics_page` writes what metrics there are."""
@@ -92,7 +96,7 @@ class Engine:
         self._queues = Queues()
         self._rng = random.Random()  # noqa: S311 it spreads waits, it guards nothing
         self._ledger = ledger
-        self._tracing = tracing
+        self._telemetry = telemetry
         self._metrics_page = metrics_page
         self._runs: set[Run] = set()
 
@@ -141,6 +145,13 @@ class Engine:
         self._keys.authenticate(context.credential)
         return GetMetricsResponse(page=self._metrics_page())
 
+    async def list_running_requests(
+        self, request: ListRunningRequestsRequest, context: CallContext
+    ) -> ListRunningRequestsResponse:
+        may_debug(self._keys.authenticate(context.credential))
+        runs = sorted(self._runs, key=Run.elapsed_us, reverse=True)
+        return ListRunningRequestsResponse(requests=[running_request(run) for run in runs])
+
     def queued(self, target: str) -> int:
         """How many requests queue for this target."""
         return self._queues.queued(target)
@@ -166,12 +177,16 @@ class Engine:
         pursuit: Pursuit | None = None
         try:
             run.record.principal = principal = self._keys.authenticate(context.credential)
+            if context.debug:
+                run.record.debug = may_debug(principal)
             self.admission.enter(size_bytes)
             admitted = True
             self._runs.add(run)
             request = folded(request, context)
             run.strict = request.HasField("routing") and request.routing.strict
             validate(request, self._limits)
+            if self._telemetry.captures(run.record.trace):
+                run.record.content = Content(request)
             plan = plan_for(request, principal, self.catalog)
             if plan.route:
                 run.record.report.route = plan.route
@@ -186,6 +201,8 @@ class Engine:
                         while not attempt.over:
                             batch = pursuit.given(await attempt.next_batch())
                             if batch is not None:
+                                if run.record.content is not None:
+                                    run.record.content.add(batch)
                                 yield batch
                     pursuit.answered()
                     return
@@ -222,16 +239,17 @@ class Engine:
         routing = request.routing if request.HasField("routing") else None
         if routing is not None and routing.HasField("timeout_ms"):
             timeout_s = min(timeout_s, routing.timeout_ms / 1000)
-        trace = self._tracing.admit(context)
+        trace = self._telemetry.admit(context)
         record = RequestRecord(
             request_id=context.request_id if is_request_id(context.request_id) else new_request_id(),
             trace=trace,
+            link=context.link,
             started_ns=time.time_ns(),
             stream=stream,
             model=request.model[:256],
             client_address=context.client_address,
         )
-        run = Run(record, Watch(loop, loop.time() + timeout_s))
+        run = Run(record, Watch(loop, loop.time() + timeout_s), context.baggage)
         if routing is not None:
             record.tags.update(routing.tags)
         if trace.sampled:
@@ -247,12 +265,12 @@ class Engine:
             dialect=self._dialects[target.dialect],
             transport=self._transports[target.provider.kind.transport],
             idle_s=pursuit.idle_s,
-            span_id=self._tracing.new_span_id(),
-            chunks=self._tracing.chunks_of(target.provider.name, target.model) if run.record.stream else (),
+            span_id=self._telemetry.new_span_id(),
+            chunks=self._telemetry.chunks_of(target.provider.name, target.model) if run.record.stream else (),
         )
 
     def _settle(self, run: Run) -> None:
         """Accounts for the request, once. It awaits nothing, so the caller's cancellation cannot interrupt it."""
         run.watch.close()
         self._ledger.record(run.record)
-        self._tracing.settled(run.record)
+        self._telemetry.settled(run.record)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from trunkline.errors import GatewayError, OverloadedError
 from trunkline.interruptible import Interruptible
-from trunkline.v1 import CompleteRequest, Feature, StreamCompleteResponse, TranslationNote
+from trunkline.v1 import CompleteRequest, Feature, RequestPhase, StreamCompleteResponse, TranslationNote
 from trunkline_server.engine.continuation import Continuation, DifferentAnswerError, Mode
 from trunkline_server.engine.delivered import Delivered
 from trunkline_server.engine.queues import Queues
@@ -193,6 +193,7 @@ class Pursuit:
             with Interruptible() as waiting:
                 watch.attach(waiting.interrupt)
                 began = watch.now()
+                self._run.phase = RequestPhase.REQUEST_PHASE_WAITING
                 await asyncio.sleep(until - began)
                 self._run.waited_s += watch.now() - began
         finally:
@@ -201,6 +202,7 @@ class Pursuit:
     async def _take_place(self, target: Target) -> bool:
         """Whether the target may be called now; False: too many wait for it, and somebody else is to be asked."""
         slots = self._queues.of(target)
+        self._run.phase = RequestPhase.REQUEST_PHASE_QUEUED
         try:
             waited_s = await slots.take(self._request.routing.priority, self._run.watch)
         except OverloadedError as error:

@@ -4,7 +4,15 @@ import time
 from collections.abc import Sequence
 
 from trunkline.errors import GatewayError
-from trunkline.v1 import Attempt, AttemptOutcome, FinishedEvent, FinishReason, StreamCompleteResponse, Usage
+from trunkline.v1 import (
+    Attempt,
+    AttemptOutcome,
+    FinishedEvent,
+    FinishReason,
+    RequestPhase,
+    StreamCompleteResponse,
+    Usage,
+)
 from trunkline_server.dialects.dialect import Ending
 from trunkline_server.engine.sums import sum_cost, sum_usage
 from trunkline_server.engine.watch import Watch
@@ -30,9 +38,11 @@ class Run:
     __slots__ = (
         "_arrived_ns",
         "_events",
+        "baggage",
         "committed",
         "given_up",
         "over",
+        "phase",
         "provider_wait_ns",
         "queued_s",
         "record",
@@ -41,9 +51,13 @@ class Run:
         "watch",
     )
 
-    def __init__(self, record: RequestRecord, watch: Watch) -> None:
+    def __init__(self, record: RequestRecord, watch: Watch, baggage: str = "") -> None:
         self.record = record
         self.watch = watch
+        self.baggage = baggage
+        """The caller's W3C baggage, for the providers that are to get it."""
+        self.phase = RequestPhase.REQUEST_PHASE_STARTING
+        """What it is doing, for who looks into the gateway while it runs."""
         self.strict = False
         """Whether what cannot be carried or read is an error instead of a note."""
         self.provider_wait_ns = 0
@@ -68,6 +82,7 @@ class Run:
     def begin_attempt(self, target: Target, span_id: int) -> Attempt:
         """The report of an attempt that begins now, to be filled in place."""
         self.record.attempt_span_ids.append(span_id)
+        self.phase = RequestPhase.REQUEST_PHASE_CONNECTING
         return self.record.report.attempts.add(
             target=target.name,
             provider=target.provider.name,
@@ -81,6 +96,7 @@ class Run:
         report = self.record.report
         now = self.elapsed_us()
         attempt.first_token_us = now - attempt.start_us
+        self.phase = RequestPhase.REQUEST_PHASE_STREAMING
         report.target = attempt.target
         started = batch.events[0].started
         if not started.model:
@@ -138,6 +154,9 @@ class Run:
     def fail(self, error: GatewayError) -> None:
         """The request ends with `error`."""
         self.record.failure = error.to_failure()
+        if (trace := self.record.trace).undecided:
+            # It is recorded after all, because it fails.
+            self.record.report.trace_id = f"{trace.trace_id:032x}"
         self.close_report()
         error.report = self.record.report
 

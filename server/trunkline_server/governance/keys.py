@@ -28,7 +28,10 @@ class KeyRing:
 
     def __init__(self, keys: Sequence[KeySettings]) -> None:
         self._principals = {
-            key.digest: Principal(key=key.name, project=key.project, team=key.team, models=key.models) for key in keys
+            key.digest: Principal(
+                key=key.name, project=key.project, team=key.team, models=key.models, debug=key.debug
+            )
+            for key in keys
         }
 
     def authenticate(self, credential: Secret) -> Principal:

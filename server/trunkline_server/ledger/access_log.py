@@ -8,6 +8,7 @@ import orjson
 
 from trunkline.v1 import Attempt, Cost, Failure, Usage
 from trunkline_server.ledger.line_writer import LineWriter
+from trunkline_server.ledger.terminal_line import terminal_line
 from trunkline_server.telemetry import outcomes
 from trunkline_server.telemetry.timestamp import utc_time
 from trunkline_server.values.record import RequestRecord
@@ -29,11 +30,16 @@ class AccessLog:
     What is not known is absent.
     """
 
-    def __init__(self, writer: LineWriter) -> None:
+    def __init__(self, writer: LineWriter, *, human: bool = False) -> None:
+        """`human`: one short line a request for a terminal, instead of JSON."""
         self._writer = writer
+        self._human = human
 
     def record(self, record: RequestRecord) -> None:
         try:
+            if self._human:
+                self._writer.write(terminal_line(record).encode(errors="backslashreplace") + b"\n")
+                return
             lines = [_line(request_entry(record)), *map(_line, attempt_entries(record))]
         except Exception:  # a defect here must not undo the settlement of a request that went well
             logger.exception("the access lines of request %s could not be made", record.request_id)

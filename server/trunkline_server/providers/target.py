@@ -29,6 +29,8 @@ class Provider:
     """Sent with every call, such as OpenAI-Organization."""
     send_trace_context: bool = False
     """Whether traceparent and tracestate go to this provider."""
+    send_baggage: bool = False
+    """Whether callers' baggage goes to this provider."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

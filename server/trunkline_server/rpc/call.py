@@ -16,6 +16,7 @@ from trunkline.errors import GatewayError, InvalidRequestError
 from trunkline.metadata import REQUEST_ID, from_metadata
 from trunkline.running import RunningCall, RunningCalls
 from trunkline.status import status_code, status_message, trailers
+from trunkline_server.rpc.tracing import PLACE
 from trunkline_server.telemetry.defect import report_defect
 
 Request = TypeVar("Request", bound=Message)
@@ -95,6 +96,7 @@ def read_context(context: Context, *, size_bytes: int = 0) -> CallContext:
         deadline=None if remaining_s is None else time.monotonic() + remaining_s,
         client_address=peer_ip(context.peer()),
         size_bytes=size_bytes,
+        trace=PLACE.get(),
     )
     return found if is_request_id(found.request_id) else replace(found, request_id=new_request_id())
 

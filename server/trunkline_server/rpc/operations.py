@@ -4,7 +4,7 @@ import grpc
 
 from trunkline.gateway import Gateway
 from trunkline.running import RunningCalls
-from trunkline.v1 import GetMetricsRequest, ListTargetsRequest
+from trunkline.v1 import GetMetricsRequest, ListRunningRequestsRequest, ListTargetsRequest
 from trunkline.v1.operations_service_pb2 import DESCRIPTOR
 from trunkline_server.rpc.call import unary
 
@@ -18,5 +18,6 @@ def operations_service(gateway: Gateway, calls: RunningCalls) -> grpc.GenericRpc
         {
             "ListTargets": unary(ListTargetsRequest, gateway.list_targets, calls),
             "GetMetrics": unary(GetMetricsRequest, gateway.get_metrics, calls),
+            "ListRunningRequests": unary(ListRunningRequestsRequest, gateway.list_running_requests, calls),
         },
     )

@@ -11,11 +11,13 @@ from grpc_reflection.v1alpha import reflection_pb2_grpc
 
 from trunkline.gateway import Gateway
 from trunkline.running import RunningCalls
+from trunkline.trace import CallTracer
 from trunkline_server.rpc import completion, models, operations, reflection
 from trunkline_server.rpc.completion import completion_service
 from trunkline_server.rpc.models import model_service
 from trunkline_server.rpc.operations import operations_service
 from trunkline_server.rpc.reflection import KeyedReflection
+from trunkline_server.rpc.tracing import TracedService
 
 SERVICE_NAMES = (
     completion.SERVICE_NAME,
@@ -65,12 +67,14 @@ class GrpcSurface:
         max_message_bytes: int,
         write_stall_s: float = DEFAULT_WRITE_STALL_S,
         heartbeat_s: float = DEFAULT_HEARTBEAT_S,
+        tracer: CallTracer | None = None,
     ) -> None:
         """`max_message_bytes` counts for both directions; a client that takes nothing for `write_stall_s` is cut, and
-        one whose stream is silent for `heartbeat_s` gets a heartbeat."""
+        one whose stream is silent for `heartbeat_s` gets a heartbeat. `tracer` records each call of the contract."""
         self._gateway = gateway
         self._write_stall_s = write_stall_s
         self._heartbeat_s = heartbeat_s
+        self._tracer = tracer
         self._options = (
             *_OPTIONS,
             ("grpc.max_receive_message_length", max_message_bytes),
@@ -88,18 +92,7 @@ class GrpcSurface:
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         await _check_bindable(host, port, address)
         server = grpc.aio.server(options=self._options)
-        server.add_generic_rpc_handlers(
-            (
-                completion_service(
-                    self._gateway,
-                    self._calls,
-                    write_stall_s=self._write_stall_s,
-                    heartbeat_s=self._heartbeat_s,
-                ),
-                model_service(self._gateway, self._calls),
-                operations_service(self._gateway, self._calls),
-            )
-        )
+        server.add_generic_rpc_handlers(self._services())
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection_pb2_grpc.add_ServerReflectionServicer_to_server(
             KeyedReflection(self._gateway, SERVICE_NAMES), server
@@ -113,6 +106,17 @@ class GrpcSurface:
         for name in SERVICE_NAMES:
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         return bound
+
+    def _services(self) -> tuple[grpc.GenericRpcHandler, ...]:
+        completions = completion_service(
+            self._gateway, self._calls, write_stall_s=self._write_stall_s, heartbeat_s=self._heartbeat_s
+        )
+        models = model_service(self._gateway, self._calls)
+        operations = operations_service(self._gateway, self._calls)
+        if self._tracer is not None:
+            # Operations are asked for every few seconds by machines, and never part of anybody's trace.
+            completions, models = TracedService(completions, self._tracer), TracedService(models, self._tracer)
+        return completions, models, operations
 
     async def drain(self, grace_s: float) -> None:
         """Turns new calls away, lets running ones finish, and stops.

@@ -100,7 +100,7 @@ def _export(settings: TelemetrySettings, environ: Mapping[str, str], instruments
     endpoint = endpoint_of(SIGNAL, settings.otlp_endpoint, environ)
     if not endpoint or is_off(SIGNAL, environ):
         return None
-    from trunkline_server.telemetry.export import resource_of  # noqa: PLC0415 loads the SDK
+    from trunkline_server.telemetry.batch_export import resource_of  # noqa: PLC0415 loads the SDK
     from trunkline_server.telemetry.metric_export import MetricExport  # noqa: PLC0415 loads the SDK
 
     return MetricExport(

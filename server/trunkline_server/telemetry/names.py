@@ -35,6 +35,10 @@ USAGE_CACHE_WRITE_INPUT_TOKENS: Final = "gen_ai.usage.cache_write.input_tokens"
 USAGE_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
 USAGE_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
 USAGE_REASONING_OUTPUT_TOKENS: Final = "gen_ai.usage.reasoning.output_tokens"
+INPUT_MESSAGES: Final = "gen_ai.input.messages"
+OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
+SYSTEM_INSTRUCTIONS: Final = "gen_ai.system_instructions"
+TOOL_DEFINITIONS: Final = "gen_ai.tool.definitions"
 FINISH_REASON_OF_ABORTED_OUTPUT: Final = "error"
 
 # The gateway's own, on requests and attempts.
@@ -94,6 +98,12 @@ GC_GENERATION: Final = "gc.generation"
 TOKEN_TYPE: Final = "trunkline.token_type"  # noqa: S105 tokens of a model
 GEN_AI_TOKEN_TYPE: Final = "gen_ai.token.type"  # noqa: S105 tokens of a model
 
-# Events.
+# Events, and attributes that only they have.
+FROM_TARGET: Final = "trunkline.from_target"
+CANCEL_EVENT: Final = "trunkline.cancel"
 EXCEPTION_EVENT: Final = "exception"
+FALLBACK_EVENT: Final = "trunkline.fallback"
+INFERENCE_DETAILS_EVENT: Final = "gen_ai.client.inference.operation.details"
+RESUME_EVENT: Final = "trunkline.resume"
+RETRY_EVENT: Final = "trunkline.retry"
 FIRST_TOKEN_EVENT: Final = "trunkline.first_token"  # noqa: S105 a token of a model

@@ -1,11 +1,12 @@
 """What is counted of requests and their attempts, once each is settled and from its record alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from trunkline.v1 import Attempt, AttemptOutcome, Usage
 from trunkline_server.telemetry import names, outcomes
+from trunkline_server.telemetry.gen_ai_tokens import NewestTokens, TokenMetrics, TokensOfToday
 from trunkline_server.telemetry.instruments import Bins, Counter, Description, Histogram, Instruments, Values
 from trunkline_server.telemetry.peers import Peer
 from trunkline_server.values.record import RequestRecord
@@ -16,7 +17,6 @@ US: Final = 1_000_000
 # https://github.com/open-telemetry/semantic-conventions-genai/blob/main/docs/gen-ai/gen-ai-metrics.md
 DURATION_S: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 CHUNK_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24)
-TOKENS: Final = tuple(4**power for power in range(14))
 # The gateway's own share is far below what its providers take.
 OVERHEAD_S: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 
@@ -37,18 +37,22 @@ class GenAiNames:
     duration: str
     time_to_first_chunk: str
     time_per_output_chunk: str
+    tokens: Callable[[Instruments, Sequence[str]], TokenMetrics]
+    """How it counts tokens."""
 
 
 TODAY: Final = GenAiNames(
     "gen_ai.client.operation.duration",
     "gen_ai.client.operation.time_to_first_chunk",
     "gen_ai.client.operation.time_per_output_chunk",
+    TokensOfToday,
 )
 """What backends know."""
 NEWEST: Final = GenAiNames(
     "gen_ai.client.inference.duration",
     "gen_ai.client.inference.time_to_first_chunk",
     "gen_ai.client.inference.time_per_output_chunk",
+    NewestTokens,
 )
 """What OTEL_SEMCONV_STABILITY_OPT_IN=gen_ai_latest_experimental asks for."""
 
@@ -153,15 +157,6 @@ class RequestMetrics:
                 attributes=(names.TARGET,),
             )
         )
-        self._token_usage = Histogram(
-            Description(
-                name=names.TOKEN_USAGE_METRIC,
-                unit="{token}",
-                text="Number of input and output tokens used.",
-                attributes=(*_PEER_ATTRIBUTES, names.RESPONSE_MODEL, names.GEN_AI_TOKEN_TYPE),
-            ),
-            TOKENS,
-        )
         self._gen_ai_durations = [_seconds(edition.duration, "GenAI operation duration.") for edition in gen_ai]
         self._first_chunks = [
             _seconds(edition.time_to_first_chunk, "Time to the first chunk of a stream.", error=False)
@@ -183,11 +178,11 @@ class RequestMetrics:
             self._tokens,
             self._cost,
             self._unpriced,
-            self._token_usage,
             *self._gen_ai_durations,
             *self._first_chunks,
             *self._chunks,
         )
+        self._gen_ai_tokens = [edition.tokens(instruments, _PEER_ATTRIBUTES) for edition in gen_ai]
 
     def chunks_of(self, provider: str, model: str) -> Sequence[Bins]:
         """Where the time between two chunks of a target's stream goes, in seconds, to be looked up once an attempt."""
@@ -234,20 +229,20 @@ class RequestMetrics:
             for histogram in self._first_chunks:
                 histogram.at(values).add(attempt.first_token_us / US)
         if attempt.HasField("usage"):
-            self._usage((model, target, project), (*values, response_model), attempt.usage)
+            self._usage((model, target, project), attempt.usage)
+            for tokens in self._gen_ai_tokens:
+                tokens.add(values, response_model, attempt.usage)
         if attempt.cost.HasField("nano_usd"):
             self._cost.add((model, target, project), attempt.cost.nano_usd)
         elif attempt.HasField("usage"):
             self._unpriced.add((target,))
 
-    def _usage(self, owner: Values, peer: Values, usage: Usage) -> None:
+    def _usage(self, owner: Values, usage: Usage) -> None:
         self._tokens.add((*owner, "input"), usage.input_tokens)
         self._tokens.add((*owner, "output"), usage.output_tokens)
         for kind in _OPTIONAL_TOKENS:
             if count := getattr(usage, f"{kind}_tokens"):
                 self._tokens.add((*owner, kind), count)
-        self._token_usage.at((*peer, "input")).add(usage.input_tokens)
-        self._token_usage.at((*peer, "output")).add(usage.output_tokens)
 
     def _peer_values(self, provider: str, model: str) -> Values:
         peer = self._peers.get(provider) or Peer(provider)

@@ -1,15 +1,17 @@
-"""The spans of one settled request, built once and from its record alone."""
+"""The spans of what has ended, built once: of a request from its record, of a surface's call from its own account."""
 
 from collections.abc import Mapping, Sequence
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
 from trunkline import __version__
+from trunkline.trace import CallSpan, TraceIds
 from trunkline.v1 import Attempt, AttemptOutcome, Failure, Usage
 from trunkline_server.telemetry import names, outcomes
+from trunkline_server.telemetry.content import content_attributes
 from trunkline_server.telemetry.peers import Peer
 from trunkline_server.values.record import RequestRecord
 
@@ -30,54 +32,76 @@ _OPTIONAL_USAGE = {
 }
 
 
-def spans_of(record: RequestRecord, peers: Mapping[str, Peer], resource: Resource) -> list[ReadableSpan]:
+def spans_of(
+    record: RequestRecord, peers: Mapping[str, Peer], resource: Resource, *, content: bool = False
+) -> list[ReadableSpan]:
     """The request's span, then one for each attempt: its children, each other's siblings.
 
-    Their ids were fixed while the request ran.
+    Their ids were fixed while the request ran. `content` says whether what was asked and answered goes with them, as
+    far as the record holds it.
     """
     spans = _Spans(record, resource)
     attempts = record.report.attempts
-    giver = _giver(attempts)
+    giver = giver_of(attempts)
+    # With each attempt it would come as often as that; nobody could tell the copies from more requests.
+    teller = (len(attempts) - 1 if giver is None else giver) if content and record.content is not None else None
     found = [spans.of_request()]
     for index, (attempt, span_id) in enumerate(zip(attempts, record.attempt_span_ids, strict=True)):
         peer = peers.get(attempt.provider) or Peer(attempt.provider)
-        attributes = _attempt_attributes(record, attempt, peer)
+        attributes = attempt_attributes(record, attempt, peer)
         attributes[names.ATTEMPT] = index + 1
         if index == giver:
-            attributes |= _response_attributes(record)
+            attributes |= response_attributes(record)
+        if index == teller and record.content is not None:
+            attributes |= content_attributes(record.content, record.finish_reasons)
         found.append(spans.of_attempt(attempt, span_id, peer, attributes))
     return found
+
+
+def span_of(call: CallSpan, resource: Resource) -> ReadableSpan:
+    """The span of a call that a surface has answered."""
+    trace = call.trace
+    state = _state(trace)
+    attributes: dict[str, Attribute] = dict(call.attributes)
+    if call.error_type:
+        attributes[names.ERROR_TYPE] = call.error_type
+    return ReadableSpan(
+        name=call.name,
+        context=_context(trace, trace.span_id, state),
+        parent=_parent(trace, state),
+        resource=resource,
+        attributes=attributes,
+        kind=SpanKind.SERVER,
+        status=_ERROR if call.error_type else _UNSET,
+        start_time=call.started_ns,
+        end_time=call.started_ns + call.duration_ns,
+        instrumentation_scope=SCOPE,
+    )
 
 
 class _Spans:
     """Makes the spans of one request, which share a trace and a clock."""
 
     def __init__(self, record: RequestRecord, resource: Resource) -> None:
-        trace = record.trace
         self._record = record
         self._resource = resource
-        self._state = TraceState.from_header([trace.tracestate]) if trace.tracestate else TraceState()
-        self._own = self._context(trace.span_id)
-        self._parent = self._context(trace.parent_span_id, is_remote=True) if trace.parent_span_id else None
+        self._state = _state(record.trace)
+        self._own = _context(record.trace, record.trace.span_id, self._state)
 
     def of_request(self) -> ReadableSpan:
         record, report = self._record, self._record.report
-        failed = outcomes.outcome(record.failure) == outcomes.FAILED
         # The name of a model that was tried is one of the operator's or a provider's; any other could be anything.
         known = record.model and report.attempts
         return ReadableSpan(
             name=f"{names.REQUEST_SPAN} {outcomes.bounded(record.model)}" if known else names.REQUEST_SPAN,
             context=self._own,
-            parent=self._parent,
+            parent=_parent(record.trace, self._state),
             resource=self._resource,
             attributes=_request_attributes(record),
-            events=self._events(
-                first_token_us=report.first_token_us if report.HasField("first_token_us") else None,
-                failure=record.failure if failed else None,
-                end_us=report.duration_us,
-            ),
-            kind=SpanKind.SERVER,
-            status=_ERROR if failed else _UNSET,
+            events=self._request_events(),
+            links=() if record.link is None else (Link(_context(record.link, record.link.span_id)),),
+            kind=SpanKind.INTERNAL if record.trace.parent_is_local else SpanKind.SERVER,
+            status=_ERROR if outcomes.outcome(record.failure) == outcomes.FAILED else _UNSET,
             start_time=record.started_ns,
             end_time=self._at_ns(report.duration_us),
             instrumentation_scope=SCOPE,
@@ -90,7 +114,7 @@ class _Spans:
         start_us, end_us = attempt.start_us, attempt.start_us + attempt.duration_us
         return ReadableSpan(
             name=f"{names.CHAT} {outcomes.bounded(attempt.model)}",
-            context=self._context(span_id),
+            context=_context(self._record.trace, span_id, self._state),
             parent=self._own,
             resource=self._resource,
             attributes=attributes,
@@ -106,20 +130,70 @@ class _Spans:
             instrumentation_scope=SCOPE,
         )
 
-    def _context(self, span_id: int, *, is_remote: bool = False) -> SpanContext:
-        return SpanContext(self._record.trace.trace_id, span_id, is_remote, _SAMPLED, self._state)
-
     def _at_ns(self, offset_us: int) -> int:
         return self._record.started_ns + offset_us * 1000
 
     def _events(self, *, first_token_us: int | None, failure: Failure | None, end_us: int) -> list[Event]:
         events = []
         if first_token_us is not None:
-            events.append(Event(names.FIRST_TOKEN_EVENT, timestamp=self._at_ns(first_token_us)))
+            events.append(self._event(names.FIRST_TOKEN_EVENT, first_token_us))
         if failure is not None:
-            attributes = {names.EXCEPTION_TYPE: outcomes.error_name(failure)}
-            events.append(Event(names.EXCEPTION_EVENT, attributes, timestamp=self._at_ns(end_us)))
+            events.append(
+                self._event(names.EXCEPTION_EVENT, end_us, {names.EXCEPTION_TYPE: outcomes.error_name(failure)})
+            )
         return events
+
+    def _request_events(self) -> list[Event]:
+        record, report = self._record, self._record.report
+        outcome = outcomes.outcome(record.failure)
+        events = self._events(
+            first_token_us=report.first_token_us if report.HasField("first_token_us") else None,
+            failure=record.failure if outcome == outcomes.FAILED else None,
+            end_us=report.duration_us,
+        )
+        before: Attempt | None = None
+        for number, attempt in enumerate(report.attempts, start=1):
+            if before is not None and not attempt.hedge:
+                events.append(self._change(before, attempt, number))
+            before = attempt
+        if outcome == outcomes.CANCELLED:
+            events.append(self._event(names.CANCEL_EVENT, report.duration_us))
+        events.sort(key=_timestamp)
+        return events
+
+    def _change(self, before: Attempt, attempt: Attempt, number: int) -> Event:
+        """Why there is another attempt after `before`."""
+        attributes: dict[str, Attribute] = {names.ATTEMPT: number, names.TARGET: outcomes.bounded(attempt.target)}
+        if before.HasField("failure"):
+            attributes[names.ERROR_TYPE] = outcomes.reason_name(before.failure)
+        if before.HasField("first_token_us") and self._record.stream:
+            name = names.RESUME_EVENT  # the caller has been given a part of the answer
+        else:
+            name = names.RETRY_EVENT if before.target == attempt.target else names.FALLBACK_EVENT
+        if before.target != attempt.target:
+            attributes[names.FROM_TARGET] = outcomes.bounded(before.target)
+        return self._event(name, attempt.start_us, attributes)
+
+    def _event(self, name: str, offset_us: int, attributes: Mapping[str, Attribute] | None = None) -> Event:
+        return Event(name, attributes, timestamp=self._at_ns(offset_us))
+
+
+def _timestamp(event: Event) -> int:
+    return event.timestamp
+
+
+def _state(trace: TraceIds) -> TraceState:
+    return TraceState.from_header([trace.tracestate]) if trace.tracestate else TraceState()
+
+
+def _context(trace: TraceIds, span_id: int, state: TraceState | None = None, *, is_remote: bool = False) -> SpanContext:
+    return SpanContext(trace.trace_id, span_id, is_remote, _SAMPLED, state)
+
+
+def _parent(trace: TraceIds, state: TraceState) -> SpanContext | None:
+    if not trace.parent_span_id:
+        return None
+    return _context(trace, trace.parent_span_id, state, is_remote=not trace.parent_is_local)
 
 
 def _request_attributes(record: RequestRecord) -> dict[str, Attribute]:
@@ -155,7 +229,8 @@ def _request_attributes(record: RequestRecord) -> dict[str, Attribute]:
     return found
 
 
-def _attempt_attributes(record: RequestRecord, attempt: Attempt, peer: Peer) -> dict[str, Attribute]:
+def attempt_attributes(record: RequestRecord, attempt: Attempt, peer: Peer) -> dict[str, Attribute]:
+    """What an attempt's span says of it, save for what only the one that answered knows."""
     found: dict[str, Attribute] = {
         names.OPERATION_NAME: names.CHAT,
         names.PROVIDER_NAME: peer.name,
@@ -194,7 +269,8 @@ def _attempt_attributes(record: RequestRecord, attempt: Attempt, peer: Peer) -> 
     return found
 
 
-def _response_attributes(record: RequestRecord) -> dict[str, Attribute]:
+def response_attributes(record: RequestRecord) -> dict[str, Attribute]:
+    """What is known of the answer."""
     return _known(
         {
             names.RESPONSE_MODEL: outcomes.bounded(record.response_model),
@@ -219,7 +295,7 @@ def _known(values: Mapping[str, Attribute]) -> dict[str, Attribute]:
     return {name: value for name, value in values.items() if value}
 
 
-def _giver(attempts: Sequence[Attempt]) -> int | None:
+def giver_of(attempts: Sequence[Attempt]) -> int | None:
     """Whose answer the caller got, or as much of it as there was; of a resumed one the last that gave a part."""
     givers = [
         index

@@ -15,11 +15,13 @@ class Principal:
     team: str = ""
     models: Sequence[str] = ("*",)
     """Patterns (`fnmatch`) of the model names it may ask for."""
+    debug: bool = False
+    """Whether it may look into the gateway: see running requests, have the log say what is done for its own."""
 
     def may_use(self, model: str) -> bool:
         """Whether the model's name, as clients ask for it, is one of those allowed."""
         return "*" in self.models or any(fnmatchcase(model, pattern) for pattern in self.models)
 
 
-ANONYMOUS = Principal(key="anonymous")
+ANONYMOUS = Principal(key="anonymous", debug=True)
 """The caller of a gateway that has no keys configured."""

@@ -2,39 +2,24 @@
 
 from dataclasses import dataclass, field
 
+from trunkline.trace import TraceIds
 from trunkline.v1 import Cost, Failure, RoutingReport, Usage
+from trunkline_server.values.content import Content
 from trunkline_server.values.principal import ANONYMOUS, Principal
-
-
-@dataclass(frozen=True, slots=True)
-class TraceIds:
-    """Where a request stands in its trace. Fixed at admission, so that everything later can refer to it."""
-
-    trace_id: int
-    """128 bits, never 0."""
-    span_id: int
-    """The request's own span, 64 bits, never 0."""
-    parent_span_id: int
-    """The caller's span; 0: the request begins the trace."""
-    sampled: bool
-    """Whether spans are recorded."""
-    tracestate: str = ""
-    """As it came; sent on unchanged."""
-
-    def traceparent(self, span_id: int) -> str:
-        """The W3C header that makes `span_id` the parent of what follows."""
-        return f"00-{self.trace_id:032x}-{span_id:016x}-{'01' if self.sampled else '00'}"
 
 
 @dataclass(slots=True, kw_only=True)
 class RequestRecord:
-    """Grows while a request runs; read by the ledger and telemetry once it is settled. Holds no content or secret.
+    """Grows while a request runs; read by the ledger and telemetry once it is settled. Holds no secret, and content only in
+    `content`.
 
     Times of day are Unix nanoseconds; everything else stands in `report`, in microseconds since `started_ns`.
     """
 
     request_id: str
     trace: TraceIds
+    link: TraceIds | None = None
+    """A span that the request's own is linked to, such as that of its session."""
     started_ns: int
     stream: bool
     principal: Principal = ANONYMOUS
@@ -55,3 +40,7 @@ class RequestRecord:
     cost: Cost | None = None
     failure: Failure | None = None
     """Why it failed; None: it did not."""
+    content: Content | None = None
+    """What was asked and answered; None, as nearly always: the operator does not want it recorded."""
+    debug: bool = False
+    """Whether the caller wants the log to say what was done, and may want that."""

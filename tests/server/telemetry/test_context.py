@@ -5,6 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from trunkline.trace import TraceIds
 from trunkline_server.telemetry.context import (
     MAX_TRACESTATE_CHARS,
     MAX_TRACESTATE_MEMBERS,
@@ -14,7 +15,6 @@ from trunkline_server.telemetry.context import (
     random_span_id,
     random_trace_id,
 )
-from trunkline_server.values.record import TraceIds
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "b7ad6b7169203331"

@@ -58,8 +58,27 @@ def test_what_is_not_known_is_said_and_replaced(
     environ: dict[str, str], sampler: Sampler, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        assert sampler_of(environ) == sampler
+        assert sampler_of(environ, keep_failures=False) == sampler
     assert "OTEL_TRACES_SAMPLER" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("sampler", "parent", "left_open"),
+    [
+        ("parentbased_traceidratio", None, True),
+        ("parentbased_traceidratio", False, False),
+        ("traceidratio", False, True),
+        ("parentbased_always_on", None, True),  # of a caller that has left it to chance
+        ("always_off", None, False),
+        ("parentbased_always_off", None, False),
+    ],
+)
+def test_only_what_chance_alone_leaves_out_is_recorded_if_it_fails(
+    sampler: str, *, parent: bool | None, left_open: bool
+) -> None:
+    environ = {"OTEL_TRACES_SAMPLER": sampler, "OTEL_TRACES_SAMPLER_ARG": "0"}
+    assert sampler_of(environ).leaves_open(parent_sampled=parent) is left_open
+    assert not sampler_of(environ, keep_failures=False).leaves_open(parent_sampled=parent)
 
 
 def test_a_process_that_exports_nothing_begins_no_recorded_trace() -> None:

@@ -10,11 +10,12 @@ import pytest
 from otlp_collector import OtlpCollector, running_collector
 from settled_records import ATTEMPT_SPAN_IDS, CANARY, SPAN_ID, TRACE_ID, fallback, plain
 from trunkline.context import CallContext
+from trunkline.trace import TraceIds
 from trunkline_server.config.settings import TelemetrySettings
 from trunkline_server.telemetry.otlp import TelemetryError
 from trunkline_server.telemetry.sampling import Sampler
 from trunkline_server.telemetry.tracing import Tracing, start_tracing
-from trunkline_server.values.record import RequestRecord, TraceIds
+from trunkline_server.values.record import RequestRecord
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "b7ad6b7169203331"

@@ -24,15 +24,17 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%trunkline/v1/operations_service.proto\x12\x0ctrunkline.v1\"\x14\n\x12ListTargetsRequest\"A\n\x13ListTargetsResponse\x12*\n\x07targets\x18\x01 \x03(\x0b\x32\x19.trunkline.v1.TargetState\"\xb4\x02\n\x0bTargetState\x12\x0e\n\x06target\x18\x01 \x01(\t\x12\x30\n\tcondition\x18\x02 \x01(\x0e\x32\x1d.trunkline.v1.TargetCondition\x12\x14\n\x0cusable_in_ms\x18\x03 \x01(\x03\x12\x13\n\x0busable_keys\x18\x04 \x01(\x05\x12\x0c\n\x04keys\x18\x05 \x01(\x05\x12\x11\n\tin_flight\x18\x06 \x01(\x05\x12\x0e\n\x06queued\x18\x07 \x01(\x05\x12\x0f\n\x07results\x18\x08 \x01(\x05\x12\x10\n\x08\x66\x61ilures\x18\t \x01(\x05\x12\x14\n\x0cretries_left\x18\n \x01(\x05\x12\x14\n\x0clast_failure\x18\x0b \x01(\t\x12 \n\x13last_failure_ms_ago\x18\x0c \x01(\x03H\x00\x88\x01\x01\x42\x16\n\x14_last_failure_ms_ago\"\x13\n\x11GetMetricsRequest\"\"\n\x12GetMetricsResponse\x12\x0c\n\x04page\x18\x01 \x01(\x0c*\xa5\x01\n\x0fTargetCondition\x12 \n\x1cTARGET_CONDITION_UNSPECIFIED\x10\x00\x12\x19\n\x15TARGET_CONDITION_WELL\x10\x01\x12\x1c\n\x18TARGET_CONDITION_COOLING\x10\x02\x12\x19\n\x15TARGET_CONDITION_OPEN\x10\x03\x12\x1c\n\x18TARGET_CONDITION_PROBING\x10\x04\x32\xb8\x01\n\x11OperationsService\x12R\n\x0bListTargets\x12 .trunkline.v1.ListTargetsRequest\x1a!.trunkline.v1.ListTargetsResponse\x12O\n\nGetMetrics\x12\x1f.trunkline.v1.GetMetricsRequest\x1a .trunkline.v1.GetMetricsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%trunkline/v1/operations_service.proto\x12\x0ctrunkline.v1\"\x14\n\x12ListTargetsRequest\"A\n\x13ListTargetsResponse\x12*\n\x07targets\x18\x01 \x03(\x0b\x32\x19.trunkline.v1.TargetState\"\xb4\x02\n\x0bTargetState\x12\x0e\n\x06target\x18\x01 \x01(\t\x12\x30\n\tcondition\x18\x02 \x01(\x0e\x32\x1d.trunkline.v1.TargetCondition\x12\x14\n\x0cusable_in_ms\x18\x03 \x01(\x03\x12\x13\n\x0busable_keys\x18\x04 \x01(\x05\x12\x0c\n\x04keys\x18\x05 \x01(\x05\x12\x11\n\tin_flight\x18\x06 \x01(\x05\x12\x0e\n\x06queued\x18\x07 \x01(\x05\x12\x0f\n\x07results\x18\x08 \x01(\x05\x12\x10\n\x08\x66\x61ilures\x18\t \x01(\x05\x12\x14\n\x0cretries_left\x18\n \x01(\x05\x12\x14\n\x0clast_failure\x18\x0b \x01(\t\x12 \n\x13last_failure_ms_ago\x18\x0c \x01(\x03H\x00\x88\x01\x01\x42\x16\n\x14_last_failure_ms_ago\"\x13\n\x11GetMetricsRequest\"\"\n\x12GetMetricsResponse\x12\x0c\n\x04page\x18\x01 \x01(\x0c\"\x1c\n\x1aListRunningRequestsRequest\"M\n\x1bListRunningRequestsResponse\x12.\n\x08requests\x18\x01 \x03(\x0b\x32\x1c.trunkline.v1.RunningRequest\"\xac\x02\n\x0eRunningRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61ge_us\x18\x02 \x01(\x03\x12)\n\x05phase\x18\x03 \x01(\x0e\x32\x1a.trunkline.v1.RequestPhase\x12\r\n\x05model\x18\x04 \x01(\t\x12\x0e\n\x06target\x18\x05 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x06 \x01(\x05\x12\x0e\n\x06stream\x18\x07 \x01(\x08\x12\x0b\n\x03key\x18\x08 \x01(\t\x12\x0f\n\x07project\x18\t \x01(\t\x12\x1b\n\x0e\x66irst_token_us\x18\n \x01(\x03H\x00\x88\x01\x01\x12\x19\n\x0cremaining_us\x18\x0b \x01(\x03H\x01\x88\x01\x01\x12\x10\n\x08trace_id\x18\x0c \x01(\tB\x11\n\x0f_first_token_usB\x0f\n\r_remaining_us*\xa5\x01\n\x0fTargetCondition\x12 \n\x1cTARGET_CONDITION_UNSPECIFIED\x10\x00\x12\x19\n\x15TARGET_CONDITION_WELL\x10\x01\x12\x1c\n\x18TARGET_CONDITION_COOLING\x10\x02\x12\x19\n\x15TARGET_CONDITION_OPEN\x10\x03\x12\x1c\n\x18TARGET_CONDITION_PROBING\x10\x04*\xd8\x01\n\x0cRequestPhase\x12\x1d\n\x19REQUEST_PHASE_UNSPECIFIED\x10\x00\x12\x1a\n\x16REQUEST_PHASE_STARTING\x10\x01\x12\x18\n\x14REQUEST_PHASE_QUEUED\x10\x02\x12\x19\n\x15REQUEST_PHASE_WAITING\x10\x03\x12\x1c\n\x18REQUEST_PHASE_CONNECTING\x10\x04\x12\x1d\n\x19REQUEST_PHASE_FIRST_TOKEN\x10\x05\x12\x1b\n\x17REQUEST_PHASE_STREAMING\x10\x06\x32\xa4\x02\n\x11OperationsService\x12R\n\x0bListTargets\x12 .trunkline.v1.ListTargetsRequest\x1a!.trunkline.v1.ListTargetsResponse\x12O\n\nGetMetrics\x12\x1f.trunkline.v1.GetMetricsRequest\x1a .trunkline.v1.GetMetricsResponse\x12j\n\x13ListRunningRequests\x12(.trunkline.v1.ListRunningRequestsRequest\x1a).trunkline.v1.ListRunningRequestsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'trunkline.v1.operations_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TARGETCONDITION']._serialized_start=513
-  _globals['_TARGETCONDITION']._serialized_end=678
+  _globals['_TARGETCONDITION']._serialized_start=925
+  _globals['_TARGETCONDITION']._serialized_end=1090
+  _globals['_REQUESTPHASE']._serialized_start=1093
+  _globals['_REQUESTPHASE']._serialized_end=1309
   _globals['_LISTTARGETSREQUEST']._serialized_start=55
   _globals['_LISTTARGETSREQUEST']._serialized_end=75
   _globals['_LISTTARGETSRESPONSE']._serialized_start=77
@@ -43,6 +45,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETMETRICSREQUEST']._serialized_end=474
   _globals['_GETMETRICSRESPONSE']._serialized_start=476
   _globals['_GETMETRICSRESPONSE']._serialized_end=510
-  _globals['_OPERATIONSSERVICE']._serialized_start=681
-  _globals['_OPERATIONSSERVICE']._serialized_end=865
+  _globals['_LISTRUNNINGREQUESTSREQUEST']._serialized_start=512
+  _globals['_LISTRUNNINGREQUESTSREQUEST']._serialized_end=540
+  _globals['_LISTRUNNINGREQUESTSRESPONSE']._serialized_start=542
+  _globals['_LISTRUNNINGREQUESTSRESPONSE']._serialized_end=619
+  _globals['_RUNNINGREQUEST']._serialized_start=622
+  _globals['_RUNNINGREQUEST']._serialized_end=922
+  _globals['_OPERATIONSSERVICE']._serialized_start=1312
+  _globals['_OPERATIONSSERVICE']._serialized_end=1604
 # @@protoc_insertion_point(module_scope)

@@ -51,6 +51,46 @@ TARGET_CONDITION_PROBING: TargetCondition.ValueType  # 4
 """Its breaker is half-open: one call may try whether it is well again."""
 Global___TargetCondition: _TypeAlias = TargetCondition  # noqa: Y015
 
+class _RequestPhase:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RequestPhaseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RequestPhase.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REQUEST_PHASE_UNSPECIFIED: _RequestPhase.ValueType  # 0
+    """Not known."""
+    REQUEST_PHASE_STARTING: _RequestPhase.ValueType  # 1
+    """It is looked at, and nobody has been called yet."""
+    REQUEST_PHASE_QUEUED: _RequestPhase.ValueType  # 2
+    """It queues for a place at a target that takes no more calls at once."""
+    REQUEST_PHASE_WAITING: _RequestPhase.ValueType  # 3
+    """It waits before the next call, as the provider asked or so that it recovers."""
+    REQUEST_PHASE_CONNECTING: _RequestPhase.ValueType  # 4
+    """A provider is being called and has not answered yet."""
+    REQUEST_PHASE_FIRST_TOKEN: _RequestPhase.ValueType  # 5
+    """The provider has answered; its first content has not come yet."""
+    REQUEST_PHASE_STREAMING: _RequestPhase.ValueType  # 6
+    """Content has come, and more is to come."""
+
+class RequestPhase(_RequestPhase, metaclass=_RequestPhaseEnumTypeWrapper):
+    """What a request is doing."""
+
+REQUEST_PHASE_UNSPECIFIED: RequestPhase.ValueType  # 0
+"""Not known."""
+REQUEST_PHASE_STARTING: RequestPhase.ValueType  # 1
+"""It is looked at, and nobody has been called yet."""
+REQUEST_PHASE_QUEUED: RequestPhase.ValueType  # 2
+"""It queues for a place at a target that takes no more calls at once."""
+REQUEST_PHASE_WAITING: RequestPhase.ValueType  # 3
+"""It waits before the next call, as the provider asked or so that it recovers."""
+REQUEST_PHASE_CONNECTING: RequestPhase.ValueType  # 4
+"""A provider is being called and has not answered yet."""
+REQUEST_PHASE_FIRST_TOKEN: RequestPhase.ValueType  # 5
+"""The provider has answered; its first content has not come yet."""
+REQUEST_PHASE_STREAMING: RequestPhase.ValueType  # 6
+"""Content has come, and more is to come."""
+Global___RequestPhase: _TypeAlias = RequestPhase  # noqa: Y015
+
 @_typing.final
 class ListTargetsRequest(_message.Message):
     """Asks for the state of targets."""
@@ -198,3 +238,117 @@ class GetMetricsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetMetricsResponse: _TypeAlias = GetMetricsResponse  # noqa: Y015
+
+@_typing.final
+class ListRunningRequestsRequest(_message.Message):
+    """Asks for the requests that are being answered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRunningRequestsRequest: _TypeAlias = ListRunningRequestsRequest  # noqa: Y015
+
+@_typing.final
+class ListRunningRequestsResponse(_message.Message):
+    """The requests that are being answered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUESTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___RunningRequest]:
+        """The requests, the oldest first."""
+
+    def __init__(
+        self,
+        *,
+        requests: _abc.Iterable[Global___RunningRequest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["requests", b"requests"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRunningRequestsResponse: _TypeAlias = ListRunningRequestsResponse  # noqa: Y015
+
+@_typing.final
+class RunningRequest(_message.Message):
+    """One request that is being answered. It says nothing of what is asked or answered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    AGE_US_FIELD_NUMBER: _builtins.int
+    PHASE_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    STREAM_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    PROJECT_FIELD_NUMBER: _builtins.int
+    FIRST_TOKEN_US_FIELD_NUMBER: _builtins.int
+    REMAINING_US_FIELD_NUMBER: _builtins.int
+    TRACE_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Its id, as logs and answers name it."""
+    age_us: _builtins.int
+    """How long ago it came, microseconds."""
+    phase: Global___RequestPhase.ValueType
+    """What it is doing."""
+    model: _builtins.str
+    """The model, as the client named it."""
+    target: _builtins.str
+    """The target that is being called, or was last. Empty: none yet."""
+    attempts: _builtins.int
+    """Calls made for it so far."""
+    stream: _builtins.bool
+    """Whether the answer is streamed."""
+    key: _builtins.str
+    """The name of the key that asks."""
+    project: _builtins.str
+    """The project that the key's use counts for. Empty: none."""
+    first_token_us: _builtins.int
+    """When the first content came, microseconds after the request. Unset: there is none yet."""
+    remaining_us: _builtins.int
+    """How long it may still take, microseconds. Unset: it has no limit."""
+    trace_id: _builtins.str
+    """The id of its trace, 32 hex digits."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        age_us: _builtins.int = ...,
+        phase: Global___RequestPhase.ValueType = ...,
+        model: _builtins.str = ...,
+        target: _builtins.str = ...,
+        attempts: _builtins.int = ...,
+        stream: _builtins.bool = ...,
+        key: _builtins.str = ...,
+        project: _builtins.str = ...,
+        first_token_us: _builtins.int | None = ...,
+        remaining_us: _builtins.int | None = ...,
+        trace_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_first_token_us", b"_first_token_us", "_remaining_us", b"_remaining_us", "first_token_us", b"first_token_us", "remaining_us", b"remaining_us"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_first_token_us", b"_first_token_us", "_remaining_us", b"_remaining_us", "age_us", b"age_us", "attempts", b"attempts", "first_token_us", b"first_token_us", "key", b"key", "model", b"model", "phase", b"phase", "project", b"project", "remaining_us", b"remaining_us", "request_id", b"request_id", "stream", b"stream", "target", b"target", "trace_id", b"trace_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__first_token_us: _TypeAlias = _typing.Literal["first_token_us"]  # noqa: Y015
+    _WhichOneofArgType__first_token_us: _TypeAlias = _typing.Literal["_first_token_us", b"_first_token_us"]  # noqa: Y015
+    _WhichOneofReturnType__remaining_us: _TypeAlias = _typing.Literal["remaining_us"]  # noqa: Y015
+    _WhichOneofArgType__remaining_us: _TypeAlias = _typing.Literal["_remaining_us", b"_remaining_us"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__first_token_us) -> _WhichOneofReturnType__first_token_us | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__remaining_us) -> _WhichOneofReturnType__remaining_us | None: ...
+
+Global___RunningRequest: _TypeAlias = RunningRequest  # noqa: Y015

@@ -45,6 +45,11 @@ class OperationsServiceStub:
                 request_serializer=trunkline_dot_v1_dot_operations__service__pb2.GetMetricsRequest.SerializeToString,
                 response_deserializer=trunkline_dot_v1_dot_operations__service__pb2.GetMetricsResponse.FromString,
                 _registered_method=True)
+        self.ListRunningRequests = channel.unary_unary(
+                '/trunkline.v1.OperationsService/ListRunningRequests',
+                request_serializer=trunkline_dot_v1_dot_operations__service__pb2.ListRunningRequestsRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_operations__service__pb2.ListRunningRequestsResponse.FromString,
+                _registered_method=True)
 
 
 class OperationsServiceServicer:
@@ -65,6 +70,13 @@ class OperationsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListRunningRequests(self, request, context):
+        """Lists the requests that are being answered just now, the oldest first. It needs a key that may look inside.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperationsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +89,11 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     servicer.GetMetrics,
                     request_deserializer=trunkline_dot_v1_dot_operations__service__pb2.GetMetricsRequest.FromString,
                     response_serializer=trunkline_dot_v1_dot_operations__service__pb2.GetMetricsResponse.SerializeToString,
+            ),
+            'ListRunningRequests': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRunningRequests,
+                    request_deserializer=trunkline_dot_v1_dot_operations__service__pb2.ListRunningRequestsRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_operations__service__pb2.ListRunningRequestsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +151,33 @@ class OperationsService:
             '/trunkline.v1.OperationsService/GetMetrics',
             trunkline_dot_v1_dot_operations__service__pb2.GetMetricsRequest.SerializeToString,
             trunkline_dot_v1_dot_operations__service__pb2.GetMetricsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRunningRequests(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.OperationsService/ListRunningRequests',
+            trunkline_dot_v1_dot_operations__service__pb2.ListRunningRequestsRequest.SerializeToString,
+            trunkline_dot_v1_dot_operations__service__pb2.ListRunningRequestsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,8 @@ class OperationsServiceStub:
     """Lists the targets of the models that the caller may use, by name, with the state they are in."""
     GetMetrics: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.GetMetricsRequest, _operations_service_pb2.GetMetricsResponse]
     """Gives all metrics of this process as Prometheus scrapes them; docs/observability.md lists them."""
+    ListRunningRequests: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ListRunningRequestsRequest, _operations_service_pb2.ListRunningRequestsResponse]
+    """Lists the requests that are being answered just now, the oldest first. It needs a key that may look inside."""
 
 @_typing.type_check_only
 class OperationsServiceAsyncStub(OperationsServiceStub):
@@ -47,6 +49,8 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     """Lists the targets of the models that the caller may use, by name, with the state they are in."""
     GetMetrics: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.GetMetricsRequest, _operations_service_pb2.GetMetricsResponse]  # type: ignore[assignment]
     """Gives all metrics of this process as Prometheus scrapes them; docs/observability.md lists them."""
+    ListRunningRequests: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ListRunningRequestsRequest, _operations_service_pb2.ListRunningRequestsResponse]  # type: ignore[assignment]
+    """Lists the requests that are being answered just now, the oldest first. It needs a key that may look inside."""
 
 class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
     """Shows the state of this gateway process. Other processes of the same gateway have their own."""
@@ -66,5 +70,13 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.GetMetricsResponse, _abc.Awaitable[_operations_service_pb2.GetMetricsResponse]]:
         """Gives all metrics of this process as Prometheus scrapes them; docs/observability.md lists them."""
+
+    @_abc_1.abstractmethod
+    def ListRunningRequests(
+        self,
+        request: _operations_service_pb2.ListRunningRequestsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_service_pb2.ListRunningRequestsResponse, _abc.Awaitable[_operations_service_pb2.ListRunningRequestsResponse]]:
+        """Lists the requests that are being answered just now, the oldest first. It needs a key that may look inside."""
 
 def add_OperationsServiceServicer_to_server(servicer: OperationsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

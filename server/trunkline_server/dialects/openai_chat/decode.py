@@ -7,11 +7,12 @@ from typing import Any, Final
 from trunkline.errors import GatewayError
 from trunkline.v1 import FinishedEvent, ProviderState, StateKind
 from trunkline_server.dialects.dialect import Ending, EventSink, MalformedFrameError
+from trunkline_server.dialects.extras import keep_others
 from trunkline_server.dialects.json_values import Json, json_text, object_in, read_object, text_in
 from trunkline_server.dialects.openai_chat.choice import MS_PER_S, ChoiceDecoder
 from trunkline_server.dialects.openai_chat.cost import reported_cost
 from trunkline_server.dialects.openai_chat.errors import read_error
-from trunkline_server.dialects.openai_chat.extras import PADDING, keep_others
+from trunkline_server.dialects.openai_chat.padding import PADDING
 from trunkline_server.dialects.openai_chat.finish import FAULTS
 from trunkline_server.dialects.openai_chat.names import DIALECT
 from trunkline_server.dialects.openai_chat.usage import fill_usage, is_usage

@@ -1,6 +1,5 @@
 """What the error answers of the chat completions wire mean; see the failure classes of the design."""
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -19,11 +18,19 @@ from trunkline.errors import (
     RejectedByProviderError,
 )
 from trunkline.v1 import FieldViolation
+from trunkline_server.dialects.error_answers import (
+    BY_STATUS,
+    is_code,
+    kind_by_words,
+    message_of,
+    native_of,
+    wait_ms,
+    without_secrets,
+)
 from trunkline_server.dialects.json_values import Json
 from trunkline_server.dialects.openai_chat.fields import contract_field
-from trunkline_server.dialects.redaction import redact
-from trunkline_server.dialects.retry_after import retry_after_ms
 from trunkline_server.providers.target import Target
+from trunkline_server.values.redaction import redact
 
 # By the vendor's `code` or, where that says nothing, its `type`. They decide over the status: OpenAI tells a spent
 # quota with 429, too, and it must not be waited for.
@@ -68,60 +75,6 @@ BY_CODE: Final[Mapping[str, type[GatewayError]]] = {
     "engine_overloaded_error": ProviderUnavailableError,
 }
 
-# By status, where the code says nothing. Other 4xx are the request's fault, other statuses the provider's.
-BY_STATUS: Final[Mapping[int, type[GatewayError]]] = {
-    401: ProviderCredentialsError,
-    402: ProviderQuotaError,
-    403: ProviderCredentialsError,
-    408: ProviderUnavailableError,
-    409: ProviderUnavailableError,
-    425: ProviderUnavailableError,
-    429: ProviderThrottledError,
-}
-
-# Words of vendors that have no code for it, in lower case; looked for in answers that refuse the request, whatever their
-# status: OpenRouter refuses content with 403, Gemini a bad key with 400, an empty purse DeepSeek with 402, Novita with 403
-# and Z.ai with 429.
-_TEXTS: Final[tuple[tuple[tuple[str, ...], type[GatewayError]], ...]] = (
-    (
-        (
-            "exceeded your current quota",
-            "insufficient balance",
-            "insufficient credits",
-            "credit balance is too low",
-            "not enough balance",
-        ),
-        ProviderQuotaError,
-    ),
-    (("api key not valid", "incorrect api key", "invalid api key", "no auth credentials"), ProviderCredentialsError),
-    (("content management policy", "content policy", "input was flagged"), ContentFilterError),
-    (
-        (
-            "context length",
-            "context window",
-            "context size",
-            "context overflow",
-            "maximum context",
-            "greater than the context",
-            "prompt is too long",
-            "input is too long",
-            "exceeds the maximum number of tokens",
-            "reduce the length of the messages",
-            "`inputs` tokens + `max_new_tokens` must be",
-            "`inputs` must have less than",
-        ),
-        ContextLengthError,
-    ),
-)
-
-# These say nothing that the caller could act on, and the vendor's words about them may name keys, accounts and limits.
-_SAFE_TEXTS: Final[Mapping[type[GatewayError], str]] = {
-    ProviderCredentialsError: "provider {name} refused the gateway's credentials; its operator must act",
-    ProviderQuotaError: "the gateway's quota at provider {name} is spent; its operator must act",
-    ProviderThrottledError: "provider {name} limits the rate of requests",
-}
-_WAITING_HELPS: Final = (ProviderThrottledError, ProviderUnavailableError)
-
 # What a vendor advises that cannot be done here, by the parameter and words that it says it with.
 # https://platform.openai.com/docs/guides/latest-model: models from GPT-5.4 on refuse tools with reasoning on this API.
 _ADVICE: Final = (
@@ -137,43 +90,25 @@ _CONTENT_MEMBERS: Final = frozenset({"failed_generation"})
 
 # Databricks has error_code, TGI error_type.
 _CODE_NAMES: Final = ("code", "error_code", "type", "error_type")
-_CODE: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
-_MAX_NATIVE_CHARS: Final = 2048
-_MIN_SECRET_CHARS: Final = 4
 _OK, _BAD_REQUEST, _SERVER_ERROR = 200, 400, 500
 
 
 def read_error(target: Target, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
     """The failure that an error answer means; a status of 2xx says that it came within an answer that began well."""
-    raw = _error_in(_without_secrets(target, body))
+    raw = _error_in(without_secrets(target, body))
     if status // 100 == _OK // 100:
         status = _status_in(raw)
     code, said = _code_of(raw), _text_of(raw.get("message"))
     kind = _kind_of(status, raw, said.lower())
     return kind(
         _message(target, kind, status, said, _text_of(raw.get("param"))),
-        retry_after_ms=_wait_ms(kind, headers, raw),
+        retry_after_ms=wait_ms(kind, headers, raw),
         violations=_violations(raw, said) if kind is RejectedByProviderError else (),
         provider_code=code,
         provider_status=status,
-        native="" if kind in _SAFE_TEXTS else _native(raw),
+        native=native_of(kind, {name: value for name, value in raw.items() if name not in _CONTENT_MEMBERS}),
         target=target.name,
     )
-
-
-def _wait_ms(kind: type[GatewayError], headers: Mapping[str, str], raw: Json) -> int | None:
-    if not issubclass(kind, _WAITING_HELPS):
-        return None
-    return retry_after_ms(headers, raw, limits=kind is ProviderThrottledError)
-
-
-def _without_secrets(target: Target, body: bytes) -> bytes:
-    """What the gateway itself sent to prove who it is never comes back to a caller, whatever it looks like."""
-    provider = target.provider
-    for secret in (*(key.reveal() for key in provider.api_keys), *provider.headers.values()):
-        if len(secret) >= _MIN_SECRET_CHARS:
-            body = body.replace(secret.encode(), b"***")
-    return body
 
 
 def _kind_of(status: int, raw: Json, said: str) -> type[GatewayError]:
@@ -184,10 +119,8 @@ def _kind_of(status: int, raw: Json, said: str) -> type[GatewayError]:
             if (found := BY_CODE.get(_text_of(holder.get(name)).lower())) is not None:
                 return found
     refuses = _BAD_REQUEST <= status < _SERVER_ERROR
-    if refuses or not status:
-        for texts, found in _TEXTS:
-            if any(text in said for text in texts):
-                return found
+    if (refuses or not status) and (by_words := kind_by_words(said)) is not None:
+        return by_words
     if (found := BY_STATUS.get(status)) is not None:
         return found
     if not refuses:
@@ -196,13 +129,9 @@ def _kind_of(status: int, raw: Json, said: str) -> type[GatewayError]:
 
 
 def _message(target: Target, kind: type[GatewayError], status: int, said: str, param: str) -> str:
-    name = target.provider.name
-    if (safe := _SAFE_TEXTS.get(kind)) is not None:
-        return safe.format(name=name)
-    if said:
-        advice = next((text for at, words, text in _ADVICE if param == at and words in said), "")
-        return f"provider {name}: {redact(said)} {advice}".rstrip()
-    return f"provider {name} answered with status {status}" if status else f"provider {name} reported a failure"
+    message = message_of(target, kind, status, said)
+    advice = next((text for at, words, text in _ADVICE if param == at and words in said), "")
+    return f"{message} {advice}" if advice and kind is RejectedByProviderError else message
 
 
 def _violations(raw: Json, said: str) -> list[FieldViolation]:
@@ -251,7 +180,7 @@ def _code_of(raw: Json) -> str:
     """The vendor's code, or its type where that is all there is, if it can be a code and not a text."""
     for name in _CODE_NAMES:
         text = raw.get(name)
-        if isinstance(text, str) and _CODE.fullmatch(text) and redact(text) == text:
+        if isinstance(text, str) and is_code(text):
             return text
     return ""
 
@@ -264,15 +193,3 @@ def _text_of(value: object) -> str:
             return str(value)
         case _:
             return ""
-
-
-def _native(raw: Json) -> str:
-    """The vendor's error as JSON without secrets; empty if there is none, or more of it than is worth showing."""
-    shown = {name: value for name, value in raw.items() if name not in _CONTENT_MEMBERS}
-    if not shown:
-        return ""
-    try:
-        text = orjson.dumps({"error": shown}).decode()
-    except orjson.JSONEncodeError:
-        return ""
-    return "" if len(text) > _MAX_NATIVE_CHARS else redact(text, 2 * _MAX_NATIVE_CHARS)

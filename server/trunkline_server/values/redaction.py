@@ -1,4 +1,4 @@
-"""The one redactor for what vendors write: error texts reach clients and logs without keys, whatever they quote."""
+"""The one redactor: what vendors write and what is recorded of content goes on without keys, whatever it quotes."""
 
 import re
 from typing import Final
@@ -36,11 +36,15 @@ _LETTER: Final = re.compile(r"[A-Za-z]")
 def redact(text: str, max_chars: int = MAX_TEXT_CHARS) -> str:
     """The text without what may be a credential, on one line, cut to `max_chars`."""
     text = " ".join(text[:_MAX_INPUT_CHARS].split())
-    text = "".join(char if char.isprintable() else " " for char in text)
+    text = hide_secrets("".join(char if char.isprintable() else " " for char in text))
+    return text if len(text) <= max_chars else f"{text[: max_chars - 1]}…"
+
+
+def hide_secrets(text: str) -> str:
+    """The text without what may be a credential, otherwise as it is."""
     for pattern in _PATTERNS:
         text = pattern.sub(rf"\1{_HIDDEN}", text)
-    text = _LONG_RUN.sub(_without_secret, text)
-    return text if len(text) <= max_chars else f"{text[: max_chars - 1]}…"
+    return _LONG_RUN.sub(_without_secret, text)
 
 
 def _without_secret(match: re.Match[str]) -> str:

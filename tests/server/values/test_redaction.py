@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from trunkline_server.dialects.redaction import redact
+from trunkline_server.values.redaction import redact
 
 RUN = "Zx9Kq3Lm7Pw2Rt5Vy8Bn1Cd4"
 

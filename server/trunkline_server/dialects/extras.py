@@ -5,9 +5,6 @@ from typing import Final
 
 from trunkline_server.dialects.json_values import Json, json_text
 
-# Padding against guessing tokens from the lengths of packets; it means nothing and is not kept.
-PADDING: Final = frozenset({"obfuscation", "p"})
-
 _MAX_MERGE_DEPTH: Final = 8
 
 

@@ -1,0 +1,99 @@
+"""Whether x-trunkline-overhead-ms is true: beside what a client measures, with a provider that takes 200 ms."""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from statistics import median
+from typing import Final
+
+from benchmarks import systems
+from benchmarks.figures import Limit
+from benchmarks.http_client import LoadError
+from benchmarks.payloads import chat_answer, chat_request
+
+DELAY_S: Final = 0.2
+REQUESTS: Final = 40
+WARM_UP: Final = 5
+ALLOWED_SHARE: Final = 0.1
+ALLOWED_MS: Final = 0.3
+_MS: Final = 1e3
+_HEADER: Final = re.compile(rb"x-trunkline-overhead-ms: ([0-9.]+)", re.IGNORECASE)
+_LENGTH: Final = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
+
+
+async def overhead(core: int, rounds: int) -> list[Limit]:
+    """The error of the header, as a share of what is allowed: 10 % or 0.3 ms, whichever is more."""
+    error = Limit("overhead header, error / allowed", "x", bar=1)
+    told = Limit("overhead header", "ms", bar=float("inf"))
+    seen = Limit("overhead, as a client sees it", "ms", bar=float("inf"))
+    async with slow_upstream() as upstream:
+        with systems.gateway(upstream.host, core=core) as gateway:
+            for _ in range(rounds):
+                pairs = await _pairs(gateway.host, upstream)
+                told.values.append(median(pair[0] for pair in pairs))
+                seen.values.append(median(pair[1] for pair in pairs))
+                error.values.append(
+                    median(abs(header - true) / max(true * ALLOWED_SHARE, ALLOWED_MS) for header, true in pairs)
+                )
+    return [told, seen, error]
+
+
+async def _pairs(host: str, upstream: "SlowUpstream") -> list[tuple[float, float]]:
+    """What the header says and what the client sees of the gateway's time, of each request, in ms."""
+    address, _, port = host.rpartition(":")
+    reader, writer = await asyncio.open_connection(address, int(port))
+    request = chat_request(host, stream=False)
+    found = []
+    try:
+        for _ in range(WARM_UP + REQUESTS):
+            began = time.perf_counter()
+            writer.write(request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            length, header = _LENGTH.search(head), _HEADER.search(head)
+            if length is None or header is None:
+                raise LoadError(f"the answer has no length or no overhead: {head[:300]!r}")
+            await reader.readexactly(int(length[1]))
+            total_s = time.perf_counter() - began
+            found.append((float(header[1]), (total_s - upstream.took_s) * _MS))
+    finally:
+        writer.close()
+    return found[WARM_UP:]
+
+
+class SlowUpstream:
+    """Answers each request after DELAY_S."""
+
+    host = ""
+    took_s = 0.0
+    """From the last byte of the last request to handing its answer to the socket."""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        body = chat_answer()
+        answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = _LENGTH.search(head)
+                await reader.readexactly(int(length[1]) if length else 0)
+                began = time.perf_counter()
+                await asyncio.sleep(DELAY_S)
+                self.took_s = time.perf_counter() - began
+                writer.write(answer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+
+@asynccontextmanager
+async def slow_upstream() -> AsyncIterator[SlowUpstream]:
+    """One on a free port of 127.0.0.1, in this event loop."""
+    upstream = SlowUpstream()
+    server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    upstream.host = f"{host}:{port}"
+    try:
+        yield upstream
+    finally:
+        server.close()

@@ -1,0 +1,131 @@
+"""What a collector gets of a request, whatever becomes of it and whichever way it came: spans and metrics, whole."""
+
+import json
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
+
+from golden_files import check_golden
+from otlp_collector import OtlpCollector, plain_attributes, plain_span, running_collector
+from running_gateway import Form, running_gateway
+from telemetry_cases import ANSWER, CALLER_ID, CASES, PROMPT, TRACE_ID, Surface, play, providers_of, settings_of
+from trunkline.secret import Secret
+from trunkline_server.governance.keys import digest_of
+
+GOLDENS = Path(__file__).parent / "goldens" / "telemetry"
+WAYS: dict[str, tuple[Surface, Form]] = {
+    "rest": ("REST", "in process"),
+    "rest_split": ("REST", "over gRPC"),
+    "grpc": ("gRPC", "in process"),
+}
+KEY, PROVIDER_KEY = "tl-canary-client-5d1f8a0000", "sk-canary-provider-7c2e9b"
+SECRETS = (KEY, PROVIDER_KEY)
+
+# What differs from run to run.
+_VARYING = {
+    "trunkline.request_id": "<id>",
+    "trunkline.overhead_us": "<us>",
+    "trunkline.queued_us": "<us>",
+    "server.port": "<port>",
+    "gen_ai.response.time_to_first_chunk": "<s>",
+}
+# Figures of the machine.
+_OF_THE_PROCESS = ("process.", "trunkline.gc.", "trunkline.event_loop.", "trunkline.target.retries_left")
+
+
+async def collected(case: str, way: str, collector: OtlpCollector, **telemetry: object) -> None:
+    """Plays a case with everything exported to the collector."""
+    surface, form = WAYS[way]
+    async with AsyncExitStack() as stack:
+        providers = await providers_of(CASES[case], stack)
+        settings = settings_of(
+            CASES[case],
+            providers.urls,
+            api_key=PROVIDER_KEY,
+            telemetry={"otlp_endpoint": collector.grpc_endpoint, **telemetry},
+            keys=[{"name": "k", "digest": digest_of(Secret(KEY)), "project": "p", "team": "t"}],
+        )
+        gateway = await stack.enter_async_context(running_gateway(settings, form=form))
+        await play(CASES[case], surface, gateway, providers, KEY)
+
+
+def told(spans: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The spans without what differs from run to run; parents by name, caller first."""
+    names = {span["span_id"]: span["name"] for span in spans} | {CALLER_ID: "the caller's span"}
+    depth = {CALLER_ID: 0}
+    left = list(spans)
+    while left:
+        found = [span for span in left if span["parent_span_id"] in depth]
+        assert found, "a span without a parent"
+        depth |= {span["span_id"]: depth[span["parent_span_id"]] + 1 for span in found}
+        left = [span for span in left if span not in found]
+    ordered = sorted(spans, key=lambda span: (depth[span["span_id"]], span["start_ns"]))
+    return [
+        {
+            "name": span["name"],
+            "kind": span["kind"],
+            "parent": names[span["parent_span_id"]],
+            "parent_is_remote": span["parent_is_remote"],
+            "status": span["status"],
+            "attributes": steady(span["attributes"]),
+            "events": [{"name": event["name"], **steady(event["attributes"])} for event in span["events"]],
+        }
+        for span in ordered
+    ]
+
+
+def steady(attributes: dict[str, Any]) -> dict[str, Any]:
+    return {name: _VARYING.get(name, value) for name, value in attributes.items()}
+
+
+def counted(metrics: list[Metric]) -> dict[str, Any]:
+    """Sums by name and attributes; of a histogram how many values it took."""
+    found: dict[str, Any] = {}
+    for metric in metrics:
+        if metric.name.startswith(_OF_THE_PROCESS):
+            continue
+        data = getattr(metric, str(metric.WhichOneof("data")))
+        for point in data.data_points:
+            attributes = json.dumps(steady(plain_attributes(point.attributes)))
+            value = point.count if metric.WhichOneof("data") == "histogram" else point.as_double or point.as_int
+            found[f"{metric.name} {attributes}"] = value
+    return dict(sorted(found.items()))
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("case", CASES)
+async def test_each_end_has_its_spans_on_each_way(case: str, way: str) -> None:
+    async with running_collector() as collector:
+        await collected(case, way, collector)
+        spans = [plain_span(span) for span in collector.spans]
+    assert {span["trace_id"] for span in spans} == {TRACE_ID}
+    assert all(span["start_ns"] <= span["end_ns"] for span in spans)
+    text = json.dumps(told(spans), indent=2) + "\n"
+    check_golden(GOLDENS / f"{case}.{way}.json", text)
+    for canary in (PROMPT, ANSWER, *SECRETS):
+        assert canary not in repr(collector)
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_each_end_has_its_figures(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", "gen_ai_latest_experimental/dup")
+    async with running_collector() as collector:
+        await collected(case, "rest", collector)
+        text = json.dumps(counted(collector.metrics), indent=2) + "\n"
+    check_golden(GOLDENS / f"{case}.metrics.json", text)
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+async def test_either_protocol_brings_the_same(protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
+    async with running_collector() as collector:
+        if protocol != "grpc":
+            collector.grpc_endpoint = collector.http_endpoint
+        await collected("stream", "rest", collector, logs=True)
+        spans = [plain_span(span) for span in collector.spans]
+        assert collector.metrics
+        assert [record.event_name for record in collector.logs][-2:] == ["trunkline.request", "trunkline.attempt"]
+    check_golden(GOLDENS / "stream.rest.json", json.dumps(told(spans), indent=2) + "\n")
