@@ -14,6 +14,7 @@ from benchmarks.http_client import LoadError
 from benchmarks.load import ClosedLoop, GrpcLoop, OpenLoop
 from benchmarks.mock_upstream import MockUpstream, mock_upstream
 from benchmarks.otlp_sink import OtlpSink, otlp_sink
+from benchmarks.overhead import overhead
 from benchmarks.payloads import chat_request, grpc_request
 from benchmarks.systems import System
 
@@ -33,8 +34,10 @@ SOAK_STREAMS: Final = 5
 SOAK_SETTLED: Final = 20_000
 SOAK_STEP: Final = 5_000
 
-REST, STREAM, GRPC, LATENCY = "rest", "stream", "grpc", "latency"
-LOADS: Final = (REST, STREAM, GRPC, LATENCY)
+REST, STREAM, GRPC, LATENCY, OVERHEAD = "rest", "stream", "grpc", "latency", "overhead"
+LOADS: Final = (REST, STREAM, GRPC, LATENCY, OVERHEAD)
+
+_NAMES: Final = {REST: "REST", STREAM: "streaming", GRPC: "gRPC"}
 
 _US: Final = 1e6
 _MS: Final = 1e3
@@ -67,7 +70,9 @@ class Bench:
     echo: System
     gateway: System
     traced: System
-    """A second gateway, which exports spans."""
+    """A second gateway, which exports metrics and some of its traces."""
+    recorded: System
+    """A third one, which exports all of its traces."""
 
 
 async def measure(plan: Plan, tell: Callable[[str], None]) -> list[Figure]:
@@ -85,6 +90,8 @@ async def measure(plan: Plan, tell: Callable[[str], None]) -> list[Figure]:
             tell(f"round {number} of {plan.rounds}")
             await costs.round()
         figures += costs.figures()
+        if OVERHEAD in plan.loads:
+            figures += await overhead(plan.core, plan.rounds, tell)
         if not bench.sink.exports and set(plan.loads) & {REST, STREAM, GRPC}:
             raise LoadError("the gateway that should export spans exported none")
         memory.values.extend((bench.gateway.process.rss_mb(), bench.traced.process.rss_mb()))
@@ -107,6 +114,7 @@ async def running_bench(core: int) -> AsyncIterator[Bench]:
             echo=stack.enter_context(systems.grpc_echo(core=core)),
             gateway=stack.enter_context(systems.gateway(upstream.host, core=core)),
             traced=stack.enter_context(systems.gateway(upstream.host, core=core, otlp_host=sink.host)),
+            recorded=stack.enter_context(systems.gateway(upstream.host, core=core, otlp_host=sink.host, sampled=1)),
         )
 
 
@@ -138,6 +146,8 @@ class _Costs:
         self._stream_traced = Ratio(f"streaming, CPU per event{_OTLP}", "us", bar=1.4, aim=1.1)
         self._grpc = Ratio("gRPC, CPU per request", "us", bar=1.0)
         self._grpc_traced = Ratio(f"gRPC, CPU per request{_OTLP}", "us", bar=1.0)
+        self._some = {kind: Ratio(f"{name}{_OTLP} / none", "us", bar=1.1) for kind, name in _NAMES.items()}
+        self._all = {kind: Ratio(f"{name}, OTLP 100% / none", "us", bar=1.8) for kind, name in _NAMES.items()}
         self._latency = Ratio("REST, added p50 at 100/s", "ms", bar=1.5)
 
     def figures(self) -> list[Figure]:
@@ -149,6 +159,8 @@ class _Costs:
             self._stream_traced,
             self._grpc,
             self._grpc_traced,
+            *self._some.values(),
+            *self._all.values(),
             self._latency,
         )
         return [figure for figure in every if figure.gateway]
@@ -160,22 +172,29 @@ class _Costs:
             plain = await self._cpu_us(bench.gateway, REST)
             proxy = await self._cpu_us(bench.proxy, REST)
             _add(self._rest, plain, proxy)
-            _add(self._rest_traced, await self._cpu_us(bench.traced, REST), proxy)
+            _add(self._rest_traced, await self._telemetry(REST, plain), proxy)
             if GRPC in loads:
                 plain = await self._cpu_us(bench.gateway, GRPC)
                 least = await self._cpu_us(bench.echo, GRPC) + proxy
                 _add(self._grpc, plain, least)
-                _add(self._grpc_traced, await self._cpu_us(bench.traced, GRPC), least)
+                _add(self._grpc_traced, await self._telemetry(GRPC, plain), least)
         if STREAM in loads:
             plain = await self._cpu_us(bench.gateway, STREAM)
             proxy = await self._cpu_us(bench.proxy, STREAM)
             _add(self._stream, plain, proxy)
-            _add(self._stream_traced, await self._cpu_us(bench.traced, STREAM), proxy)
+            _add(self._stream_traced, await self._telemetry(STREAM, plain), proxy)
         if LATENCY in loads:
             direct = await self._p50_ms(bench.upstream.host)
             plain = await self._p50_ms(bench.gateway.host)
             proxy = await self._p50_ms(bench.proxy.host)
             _add(self._latency, plain - direct, proxy - direct)
+
+    async def _telemetry(self, kind: str, plain: float) -> float:
+        """What a load costs with some traces exported, and notes that and the cost of all beside `plain`."""
+        some = await self._cpu_us(self._bench.traced, kind)
+        _add(self._some[kind], some, plain)
+        _add(self._all[kind], await self._cpu_us(self._bench.recorded, kind), plain)
+        return some
 
     async def _cpu_us(self, system: System, kind: str) -> float:
         """CPU time of `system` for each answer of a load, or for each word of a streamed one."""

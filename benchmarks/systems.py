@@ -19,6 +19,8 @@ from benchmarks.processes import START_TIMEOUT_S, MeasuredProcess, measured_proc
 
 SAMPLED: Final = 0.01
 """Share of traces that are recorded where spans are exported."""
+METRICS_EVERY_MS: Final = 5000
+"""How often metrics are pushed there: more often than by default, so that each window has a push."""
 
 _READYZ: Final = b"GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
 _POLL_S: Final = 0.005
@@ -37,14 +39,18 @@ class System:
 
 
 @contextmanager
-def gateway(upstream_host: str, *, core: int, otlp_host: str = "") -> Iterator[System]:
-    """The gateway with a key and one provider, on free ports; with `otlp_host` it exports 1 % of its traces."""
+def gateway(upstream_host: str, *, core: int, otlp_host: str = "", sampled: float = SAMPLED) -> Iterator[System]:
+    """The gateway with a key and one provider, on free ports.
+
+    With `otlp_host` it exports the metrics, and this share of its traces.
+    """
     environment = {}
     if otlp_host:
         environment = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{otlp_host}",
             "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
-            "OTEL_TRACES_SAMPLER_ARG": str(SAMPLED),
+            "OTEL_TRACES_SAMPLER_ARG": str(sampled),
+            "OTEL_METRIC_EXPORT_INTERVAL": str(METRICS_EVERY_MS),
         }
     with TemporaryDirectory() as folder:
         config = Path(folder, "trunkline.yaml")

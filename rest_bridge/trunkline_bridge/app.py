@@ -9,7 +9,8 @@ from aiohttp.typedefs import Middleware
 from trunkline.gateway import Gateway
 from trunkline.running import RunningCalls
 from trunkline.trace import CallTracer
-from trunkline_bridge.app_keys import BODIES, GATEWAY, RUNNING, SETTINGS
+from trunkline_bridge.app_keys import BODIES, GATEWAY, RUNNING, SENDING, SETTINGS
+from trunkline_bridge.arrivals import SendingTime
 from trunkline_bridge.body import BodyBudget
 from trunkline_bridge.boundary import answer_errors
 from trunkline_bridge.browsers import BrowserPolicy
@@ -40,6 +41,7 @@ def create_app(gateway: Gateway, settings: BridgeSettings, tracer: CallTracer | 
     app[GATEWAY] = gateway
     app[SETTINGS] = settings
     app[BODIES] = BodyBudget(settings.max_bytes_in_flight)
+    app[SENDING] = SendingTime()
     app[RUNNING] = RunningCalls()
     app.router.add_post("/v1/chat/completions", create_chat_completion)
     app.router.add_post("/v1/completions", create_completion)

@@ -57,9 +57,15 @@ def trunkline_object(request_id: str, report: RoutingReport | None, cost: Cost |
     return found
 
 
-def report_headers(report: RoutingReport) -> dict[str, str]:
-    """What headers can say of a request that has ended."""
-    found = {ATTEMPTS: str(len(report.attempts)), OVERHEAD: f"{report.overhead_us / 1000:.3f}"}
+def report_headers(report: RoutingReport, *, took_s: float | None = None) -> dict[str, str]:
+    """What headers can say of a request that has ended.
+
+    `took_s` is how long it took in all, this bridge's own work included; None: as the core knows it.
+    """
+    overhead_us: float = report.overhead_us
+    if took_s is not None:
+        overhead_us = max(0.0, took_s * 1_000_000 - (report.duration_us - report.overhead_us))
+    found = {ATTEMPTS: str(len(report.attempts)), OVERHEAD: f"{overhead_us / 1000:.3f}"}
     if report.target:
         found[TARGET] = header_text(report.target)
     if notes := notes_header(report):

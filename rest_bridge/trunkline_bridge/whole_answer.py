@@ -1,12 +1,14 @@
 """A whole answer on its way to a client that may read slowly, but must read."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Final
 
 from aiohttp import web
 
 from trunkline.metadata import REQUEST_ID
+from trunkline_bridge.app_keys import SENDING
 from trunkline_bridge.boundary import JSON_TYPE
 
 SMALL_BYTES: Final = 64 * 1024
@@ -19,7 +21,16 @@ async def send_whole(
 ) -> web.StreamResponse:
     """Answers with this JSON. A client that takes none of it for `stall_s` loses its connection."""
     if len(body) <= SMALL_BYTES:  # nearly always
-        return web.Response(body=body, content_type=JSON_TYPE, headers=headers)
+        whole = web.Response(body=body, content_type=JSON_TYPE, headers=headers)
+        whole.headers[REQUEST_ID] = call_id
+        began = time.monotonic()
+        try:
+            await whole.prepare(request)
+            await whole.write_eof()
+        except ConnectionError:
+            pass  # nobody is there to write to
+        request.app[SENDING].add(time.monotonic() - began)
+        return whole
     response = web.StreamResponse(headers={**(headers or {}), REQUEST_ID: call_id})
     response.content_type = JSON_TYPE
     response.content_length = len(body)

@@ -21,7 +21,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 import trunkline
 from openai_client import HELLO, openai_client
-from running_gateway import RunningGateway, running_gateway, settings_for
+from running_gateway import Form, RunningGateway, running_gateway, settings_for
 from trunkline.context import CallContext
 from trunkline.v1 import CompleteRequest
 from upstream import USAGE, answers, fails, running_upstream
@@ -29,6 +29,7 @@ from upstream import USAGE, answers, fails, running_upstream
 pytestmark = pytest.mark.jaeger
 
 PATIENCE_S = 20.0
+HTTP, RPC = "POST /v1/chat/completions", "trunkline.v1.CompletionService/Complete"
 
 
 @dataclass
@@ -121,7 +122,7 @@ def free_ports(count: int) -> list[int]:
 
 
 @asynccontextmanager
-async def traced_gateway(jaeger: Jaeger) -> AsyncIterator[RunningGateway]:
+async def traced_gateway(jaeger: Jaeger, *, form: Form = "in process") -> AsyncIterator[RunningGateway]:
     """One whose first provider is down, so that each trace has two attempts."""
     async with (
         running_upstream(fails(500, {"message": "down"})) as first,
@@ -132,7 +133,7 @@ async def traced_gateway(jaeger: Jaeger) -> AsyncIterator[RunningGateway]:
             telemetry={"otlp_endpoint": jaeger.otlp_endpoint},
             breaker={"min_samples": 1000},
         )
-        async with running_gateway(settings) as gateway:
+        async with running_gateway(settings, form=form) as gateway:
             yield gateway
 
 
@@ -148,7 +149,7 @@ async def test_a_grpc_client_with_a_span_of_its_own_is_the_root(jaeger: Jaeger) 
         trace_id = f"{span.get_span_context().trace_id:032x}"
     await asyncio.to_thread(provider.shutdown)
     assert answer.report.trace_id == trace_id
-    check_trace(await jaeger.trace(trace_id, spans=4), root="ask")
+    check_trace(await jaeger.trace(trace_id, spans=5), surface=RPC, root="ask")
 
 
 async def test_the_openai_sdk_and_a_plain_http_call_have_traces_too(jaeger: Jaeger) -> None:
@@ -165,20 +166,32 @@ async def test_the_openai_sdk_and_a_plain_http_call_have_traces_too(jaeger: Jaeg
         ):
             assert response.status == 200
     for found in (of_the_sdk, trace_id):
-        check_trace(await jaeger.trace(found, spans=3), root=None)
+        check_trace(await jaeger.trace(found, spans=4), surface=HTTP, root=None)
 
 
-def check_trace(spans: list[dict[str, Any]], *, root: str | None) -> None:
-    """One request under the caller, two attempts under it, and the tokens on the one that answered alone."""
+async def test_of_a_split_bridge_there_are_the_spans_of_both_processes(jaeger: Jaeger) -> None:
+    async with traced_gateway(jaeger, form="over gRPC") as gateway, openai_client(gateway) as client:
+        answer = await client.chat.completions.create(model="m", messages=HELLO)
+        trace_id = (answer.model_extra or {})["trunkline"]["trace_id"]
+    spans = await jaeger.trace(trace_id, spans=5)
+    check_trace(spans, surface=RPC, root=HTTP)
+    (bridge,) = [span for span in spans if span["operationName"] == HTTP]
+    assert parent_of(bridge) is None
+
+
+def check_trace(spans: list[dict[str, Any]], *, surface: str, root: str | None) -> None:
+    """Caller, surface, request and two attempts in one line, and the tokens on the attempt that answered alone."""
     names = {span["operationName"] for span in spans}
-    assert names == {"completion m", "chat m", *({root} if root else ())}
+    assert names == {"completion m", "chat m", surface, *({root} if root else ())}
     (request,) = [span for span in spans if span["operationName"] == "completion m"]
     attempts = sorted((span for span in spans if span["operationName"] == "chat m"), key=lambda span: span["startTime"])
     assert len(attempts) == 2
     assert {parent_of(span) for span in attempts} == {request["spanID"]}
+    (door,) = [span for span in spans if span["operationName"] == surface]
+    assert parent_of(request) == door["spanID"]
     if root:
         (caller,) = [span for span in spans if span["operationName"] == root]
-        assert parent_of(request) == caller["spanID"]
+        assert parent_of(door) == caller["spanID"]
     tags = [{tag["key"]: tag["value"] for tag in span["tags"]} for span in attempts]
     assert tags[0]["error.type"] == "provider_unavailable"
     assert tags[0]["http.response.status_code"] == 500

@@ -12,7 +12,8 @@ from trunkline.context import CallContext
 from trunkline.errors import GatewayError, ProviderBadAnswerError
 from trunkline.running import RunningCall
 from trunkline.v1 import CompleteRequest, CompleteResponse, StreamCompleteResponse
-from trunkline_bridge.app_keys import BODIES, GATEWAY, RUNNING, SETTINGS
+from trunkline_bridge.app_keys import BODIES, GATEWAY, RUNNING, SENDING, SETTINGS
+from trunkline_bridge.arrivals import last_bytes_at
 from trunkline_bridge.body import read_body
 from trunkline_bridge.boundary import told
 from trunkline_bridge.context import CALL_ID, call_context, client_patience_s
@@ -57,10 +58,10 @@ async def deliver(
     request: web.Request, read_ask: ReadAsk, whole: WholeAnswer, streamed: StreamedAnswer
 ) -> web.StreamResponse:
     """Reads what is asked for and answers it whole or as a stream, as the body says."""
-    arrived = time.monotonic()
     settings = request.app[SETTINGS]
     with request.app[BODIES].lease() as lease:
         body = await read_body(request, lease, settings)
+        arrived = last_bytes_at(request)
         ask = read_ask(read_object(body, max_nesting=settings.max_nesting), settings)
         patience_s = client_patience_s(request)
         # Of a whole answer the client gets nothing before it is there, so that is how long it may take.
@@ -71,10 +72,13 @@ async def deliver(
             return await _stream(request, ask.request, context, streamed(context, ask), patience_s=patience_s)
         with RunningCall(request.app[RUNNING], request.task):
             answer = await request.app[GATEWAY].complete(ask.request, context)
-        headers = report_headers(answer.report) if answer.HasField("report") else None
+        data = dump(whole(answer, ask))
+        headers = None
+        if answer.HasField("report"):
+            headers = report_headers(answer.report, took_s=time.monotonic() - arrived + request.app[SENDING].mean_s)
         return await send_whole(
             request,
-            dump(whole(answer, ask)),
+            data,
             headers,
             call_id=request[CALL_ID],
             stall_s=settings.write_stall_s,

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from trunkline_server.dialects.dialect import Dialect
+from trunkline_server.dialects.gemini import Gemini
 from trunkline_server.dialects.openai_chat import OpenAIChat
 
-_ROWS: Final[tuple[Dialect, ...]] = (OpenAIChat(),)
+_ROWS: Final[tuple[Dialect, ...]] = (OpenAIChat(), Gemini())
 
 DIALECTS: Final[Mapping[str, Dialect]] = {dialect.name: dialect for dialect in _ROWS}
 """All dialects by name."""

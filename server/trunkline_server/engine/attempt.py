@@ -189,16 +189,18 @@ class Attempt:
     async def _send(self, wire: WireRequest) -> Exchange:
         run = self._run
         began = time.monotonic_ns()
+        exchange: Exchange | None = None
         try:
             with Interruptible() as sending:
                 run.watch.attach(sending.interrupt)
                 run.watch.waiting(self._limit_at, self._limit_text)
-                return await self._transport.open(
+                exchange = await self._transport.open(
                     self._target.provider, wire, self._call_headers(), key_index=self._key_index
                 )
+                return exchange
         finally:
             run.watch.detach()
-            run.provider_wait_ns += time.monotonic_ns() - began
+            run.provider_wait_ns += time.monotonic_ns() - began if exchange is None else exchange.waited_ns
 
     def _call_headers(self) -> Mapping[str, str]:
         provider = self._target.provider

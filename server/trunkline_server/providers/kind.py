@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from trunkline_server.providers.chat_quirks import STRANGER, ChatQuirks
+from trunkline_server.providers.gemini_quirks import DEVELOPER_API, GeminiQuirks
 
 REQUEST_ID: Final = "x-request-id"
 
@@ -58,6 +59,11 @@ class ProviderKind:
     """How its models go on from what is given of an answer. None: that they do is not known."""
     chat: ChatQuirks = STRANGER
     """How it departs from OpenAI, if it speaks `openai_chat`."""
+    gemini: GeminiQuirks = DEVELOPER_API
+    """What it takes, if it speaks `gemini`."""
+    google_cloud: bool = False
+    """Whether it lies in a project and a location of Google Cloud, which its address names, and takes tokens of Google's
+    credentials; with a key it takes that instead, as `auth` says."""
 
     def request_id(self, headers: Mapping[str, str]) -> str:
         """The provider's own id of the request that was answered with these headers; empty if it gave none."""

@@ -98,6 +98,7 @@ class EchoExchange:
         self.status = status
         self.headers = headers
         self.resent = False
+        self.waited_ns = 0
         self._steps = steps
         self._delay_s = delay_s
         self._next_delay_s = first_delay_s

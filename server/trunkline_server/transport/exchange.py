@@ -15,6 +15,9 @@ class Exchange(Protocol):
     """By lower-case name."""
     resent: bool
     """Whether the request was sent twice, because the connection that it first went out on turned out to be dead."""
+    waited_ns: int
+    """How long the provider took to begin its answer: from the last byte of the request to the first one of the answer,
+    and to a new connection before that. What the gateway itself did meanwhile is not part of it."""
 
     async def read(self) -> bytes:
         """What has arrived since the last read, waiting if nothing has; empty at the end.

@@ -3,13 +3,14 @@
 import asyncio
 import io
 import ssl
+import time
 from collections.abc import Mapping
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Final, Self
-from weakref import WeakSet
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 from yarl import URL
@@ -28,7 +29,8 @@ BASE_HEADERS: Final = {"Content-Type": "application/json", "Accept-Encoding": "i
 # Some providers send long ones, such as content security policies; aiohttp's own limit is 8190.
 MAX_HEADER_BYTES: Final = 32 * 1024
 
-_CONNECTION_REUSED: ContextVar[bool] = ContextVar("connection_reused", default=False)
+_LINE: ContextVar["_Line | None"] = ContextVar("line", default=None)
+"""The connection that whoever asked got last."""
 
 
 class HttpTransport:
@@ -89,10 +91,15 @@ class HttpTransport:
             raise unreachable(provider, error) from error
 
     async def _post(self, url: URL, body: bytes, headers: Mapping[str, str]) -> "HttpExchange":
-        data = body if len(body) < LARGE_BODY_BYTES else io.BytesIO(body)
+        began_ns = time.monotonic_ns()
+        data = _Body(body) if len(body) < LARGE_BODY_BYTES else io.BytesIO(body)
         # A redirect would take the prompt to another address.
         response = await self.session.post(url, data=data, headers=headers, allow_redirects=False)
-        return HttpExchange(response, self)
+        exchange = HttpExchange(response, self)
+        if (line := _LINE.get()) is not None:
+            sent_ns = data.sent_ns if isinstance(data, _Body) and data.sent_ns else began_ns
+            exchange.waited_ns = max(0, line.received_ns - sent_ns) + line.connect_ns
+        return exchange
 
     def _headers_of(self, provider: Provider, key_index: int) -> dict[str, str]:
         found = self._headers.get((provider.name, key_index))
@@ -113,12 +120,13 @@ class HttpTransport:
 class HttpExchange:
     """One answer of a provider over HTTP."""
 
-    __slots__ = ("_response", "_transport", "headers", "resent", "status")
+    __slots__ = ("_response", "_transport", "headers", "resent", "status", "waited_ns")
 
     def __init__(self, response: aiohttp.ClientResponse, transport: HttpTransport) -> None:
         self._response = response
         self._transport = transport
         self.resent = False
+        self.waited_ns = 0
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
 
@@ -148,12 +156,49 @@ class HttpExchange:
         self._response.close()
 
 
-class _Connector(aiohttp.TCPConnector):
-    """A pool that tells of each connection it gives whether it was used before: _CONNECTION_REUSED of whoever asked."""
+class _Body(aiohttp.BytesPayload):
+    """A request body that knows when it was sent."""
 
-    def __init__(self, *, limit: int, keepalive_timeout: float, ttl_dns_cache: int) -> None:
-        super().__init__(limit=limit, keepalive_timeout=keepalive_timeout, ttl_dns_cache=ttl_dns_cache)
-        self._used: WeakSet[asyncio.BaseProtocol] = WeakSet()
+    def __init__(self, value: bytes) -> None:
+        super().__init__(value)
+        self.sent_ns = 0
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        await super().write_with_length(writer, content_length)
+        self.sent_ns = time.monotonic_ns()
+
+
+class _Line(asyncio.Protocol):
+    """Stands between a connection and aiohttp's protocol, and knows when something came last."""
+
+    __slots__ = ("_protocol", "connect_ns", "received_ns", "reused")
+
+    def __init__(self, protocol: asyncio.Protocol, connect_ns: int) -> None:
+        self._protocol = protocol
+        self.connect_ns = connect_ns
+        """How long connecting took; 0 once it is used again."""
+        self.received_ns = 0
+        self.reused = False
+
+    def data_received(self, data: bytes) -> None:
+        self.received_ns = time.monotonic_ns()
+        self._protocol.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return self._protocol.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._protocol.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._protocol.resume_writing()
+
+
+class _Connector(aiohttp.TCPConnector):
+    """A pool that tells whoever asks what is known of the connection it gives: _LINE."""
 
     async def connect(
         self,
@@ -161,12 +206,18 @@ class _Connector(aiohttp.TCPConnector):
         traces: list[Trace],
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 aiohttp's own signature
     ) -> Connection:
+        began_ns = time.monotonic_ns()
         connection = await super().connect(req, traces, timeout)
-        protocol = connection.protocol
-        reused = protocol in self._used
-        if protocol is not None and not reused:
-            self._used.add(protocol)
-        _CONNECTION_REUSED.set(reused)
+        transport = connection.transport
+        if transport is None or connection.protocol is None:
+            return connection
+        line = transport.get_protocol()
+        if isinstance(line, _Line):
+            line.reused, line.connect_ns = True, 0
+        else:
+            line = _Line(connection.protocol, time.monotonic_ns() - began_ns)
+            transport.set_protocol(line)
+        _LINE.set(line)
         return connection
 
 
@@ -181,11 +232,16 @@ def _was_dead(error: aiohttp.ClientConnectionError) -> bool:
             return False  # there was no connection
         case aiohttp.ServerDisconnectedError():
             # Otherwise the message is what had come of the answer.
-            return _CONNECTION_REUSED.get() and isinstance(error.message, str)
+            return _was_reused() and isinstance(error.message, str)
         case OSError():
-            return _CONNECTION_REUSED.get()
+            return _was_reused()
         case _:
             return False
+
+
+def _was_reused() -> bool:
+    line = _LINE.get()
+    return line is not None and line.reused
 
 
 def unreachable(provider: Provider, error: BaseException) -> ProviderUnavailableError:

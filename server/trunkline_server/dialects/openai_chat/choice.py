@@ -10,9 +10,9 @@ from trunkline_server.dialects.json_values import Json, json_text, object_in, ob
 from trunkline_server.dialects.openai_chat.annotations import fill_citation, fill_logprobs
 from trunkline_server.dialects.openai_chat.audio import AudioPart
 from trunkline_server.dialects.openai_chat.calls import CALL_MEMBERS, Call, Calls, arguments_of
-from trunkline_server.dialects.openai_chat.padding import PADDING
 from trunkline_server.dialects.openai_chat.finish import finish_reason
 from trunkline_server.dialects.openai_chat.names import DIALECT
+from trunkline_server.dialects.openai_chat.padding import PADDING
 from trunkline_server.dialects.openai_chat.reasoning_details import MEMBER as DETAILS
 from trunkline_server.dialects.openai_chat.reasoning_details import ReasoningDetails, said_in
 

@@ -1,6 +1,5 @@
 """Answers of the chat completions wire as events; streams and whole answers take one path."""
 
-import hashlib
 import secrets
 from typing import Any, Final
 
@@ -9,12 +8,13 @@ from trunkline.v1 import FinishedEvent, ProviderState, StateKind
 from trunkline_server.dialects.dialect import Ending, EventSink, MalformedFrameError
 from trunkline_server.dialects.extras import keep_others
 from trunkline_server.dialects.json_values import Json, json_text, object_in, read_object, text_in
+from trunkline_server.dialects.made_ids import made_call_id
 from trunkline_server.dialects.openai_chat.choice import MS_PER_S, ChoiceDecoder
 from trunkline_server.dialects.openai_chat.cost import reported_cost
 from trunkline_server.dialects.openai_chat.errors import read_error
-from trunkline_server.dialects.openai_chat.padding import PADDING
 from trunkline_server.dialects.openai_chat.finish import FAULTS
 from trunkline_server.dialects.openai_chat.names import DIALECT
+from trunkline_server.dialects.openai_chat.padding import PADDING
 from trunkline_server.dialects.openai_chat.usage import fill_usage, is_usage
 from trunkline_server.providers.target import Target
 from trunkline_server.values.wire import SseFrame
@@ -168,8 +168,7 @@ class ChatDecoder:
     def _new_call_id(self, choice: int, call: int) -> str:
         """An id for a call whose vendor gave none: the same for the same answer, another for any other."""
         self._id = self._id or secrets.token_hex(8)
-        digest = hashlib.blake2b(f"{self._id}/{choice}/{call}".encode(), digest_size=12)
-        return f"call_{digest.hexdigest()}"
+        return made_call_id(self._id, choice, call)
 
     def _finished_event(self) -> FinishedEvent:
         finished = FinishedEvent()

@@ -14,7 +14,7 @@ from google.protobuf.json_format import MessageToDict
 from folding import decode_stream, decode_whole, fold, frames_of, order_violations
 from golden_files import check_golden
 from repository import ROOT
-from targets import target_of
+from targets import kinds_of, target_of
 from trunkline.v1 import CompleteRequest, Cost, CostSource, Event, FinishReason, Message, Role, StateKind
 from trunkline_server.dialects.dialect import Ending
 from trunkline_server.dialects.openai_chat import OpenAIChat
@@ -23,7 +23,7 @@ from trunkline_server.providers.kinds import KINDS
 GOLDENS = ROOT / "tests/goldens/openai_chat/kinds"
 DIALECT = OpenAIChat()
 # `echo` is answered by the gateway itself, whose tests are those of the transport.
-OF_VENDORS = [kind for kind in KINDS if kind != "echo"]
+OF_VENDORS = [kind for kind in kinds_of("openai_chat") if kind != "echo"]
 
 every_kind = pytest.mark.parametrize("kind", OF_VENDORS)
 

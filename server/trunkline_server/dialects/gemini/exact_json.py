@@ -1,0 +1,44 @@
+"""Arguments of calls with all the digits that the model wrote."""
+
+import json
+from typing import Any, Final
+
+import orjson
+
+from trunkline_server.dialects.json_values import Json, json_text
+
+_EXACT_DIGITS: Final = 18  # that orjson reads as the integer they are, whatever the sign
+
+
+def arguments_text(args: Json, source: bytes, candidate: int, part: int) -> str:
+    """The `args` of a call as JSON text. They stood at these places of `source`, which is looked at again only if a
+    number in them has a fraction or is too large: read and written, it could lose digits.
+    """
+    if not _may_lose(args):
+        return json_text(args)
+    try:
+        answer = json.loads(source, parse_float=_fragment, parse_int=_integer)
+        exact = answer["candidates"][candidate]["content"]["parts"][part]["functionCall"]["args"]
+        return orjson.dumps(exact).decode()
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return json_text(args)
+
+
+def _may_lose(value: object) -> bool:
+    match value:
+        case float():
+            return True
+        case dict():
+            return any(map(_may_lose, value.values()))
+        case list():
+            return any(map(_may_lose, value))
+        case _:
+            return False
+
+
+def _fragment(text: str) -> orjson.Fragment:
+    return orjson.Fragment(text.encode())
+
+
+def _integer(text: str) -> Any:  # noqa: ANN401 what json.loads takes is any value
+    return int(text) if len(text) <= _EXACT_DIGITS else _fragment(text)

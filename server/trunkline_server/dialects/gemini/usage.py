@@ -1,0 +1,54 @@
+"""Usage of Gemini's wire as the normal form."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from trunkline.v1 import ModalityTokens, Usage
+from trunkline_server.dialects.json_values import Json, count_in, json_text
+
+_MODALITIES: Final[Mapping[str, str]] = {
+    "TEXT": "text",
+    "IMAGE": "image",
+    "AUDIO": "audio",
+    "VIDEO": "video",
+    "DOCUMENT": "document",
+}
+
+
+def fill_usage(usage: Usage, raw: Json) -> None:
+    """Puts a `usageMetadata` into the normal form.
+
+    Its prompt includes what was read from the cache but not what its own tools put in; its candidates exclude thoughts.
+    """
+    prompt, tools = count_in(raw, "promptTokenCount") or 0, count_in(raw, "toolUsePromptTokenCount")
+    thoughts = count_in(raw, "thoughtsTokenCount")
+    usage.input_tokens = prompt + (tools or 0)
+    usage.output_tokens = (count_in(raw, "candidatesTokenCount") or 0) + (thoughts or 0)
+    if tools is not None:
+        usage.tool_input_tokens = tools
+    if thoughts is not None:
+        usage.reasoning_tokens = thoughts
+    if (cached := count_in(raw, "cachedContentTokenCount")) is not None:
+        usage.cache_read_tokens = cached
+    for name in ("promptTokensDetails", "toolUsePromptTokensDetails"):
+        _add(raw, name, usage, "input_by_modality")
+    if _add(raw, "candidatesTokensDetails", usage, "output_by_modality") and thoughts:
+        usage.output_by_modality.text += thoughts  # which are told apart nowhere, and are text
+    _add(raw, "cacheTokensDetails", usage, "cache_read_by_modality")
+    usage.native = json_text(raw)
+
+
+def _add(raw: Json, name: str, usage: Usage, field: str) -> bool:
+    """Adds the counts of one list to one of the usage's splits; False if there is no such list."""
+    details = raw.get(name)
+    if type(details) is not list:
+        return False
+    tokens: ModalityTokens = getattr(usage, field)
+    for entry in details:
+        if type(entry) is not dict:
+            continue
+        modality = _MODALITIES.get(str(entry.get("modality")))
+        count = count_in(entry, "tokenCount")
+        if modality is not None and count is not None:
+            setattr(tokens, modality, getattr(tokens, modality) + count)
+    return True
