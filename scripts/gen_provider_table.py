@@ -33,7 +33,8 @@ def main(argument: str = "") -> None:
     if not end:
         sys.exit(f"{PAGE.name} lacks the line {BEGIN} or the line {END}")
     shown = [kind for kind in KINDS.values() if kind.transport == "http"]
-    fresh = f"{head}{BEGIN}\n\n{addresses(shown)}\n\n{departures(shown)}\n\n{END}{tail}"
+    chat = [kind for kind in shown if kind.dialect == "openai_chat"]
+    fresh = f"{head}{BEGIN}\n\n{addresses(shown)}\n\n{departures(chat)}\n\n{END}{tail}"
     if argument == "--check":
         if fresh != page:
             sys.exit(f"stale: {PAGE.name}, run python scripts/gen_provider_table.py")

@@ -165,9 +165,7 @@ async def _log_lines(settings: Settings) -> AsyncIterator[LineWriter]:
 
 @asynccontextmanager
 async def _core_process(settings: Settings) -> AsyncIterator[Core]:
-    async with _log_lines(settings) as lines, open_core(
-        settings, AccessLog(lines, human=sys.stderr.isatty())
-    ) as core:
+    async with _log_lines(settings) as lines, open_core(settings, AccessLog(lines, human=sys.stderr.isatty())) as core:
         yield core
 
 

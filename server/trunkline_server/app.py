@@ -17,6 +17,7 @@ from trunkline_server.governance.keys import KeyRing
 from trunkline_server.ledger.exported_log import ExportedLog
 from trunkline_server.ledger.ledger import Ledger
 from trunkline_server.ledger.notable_log import NotableLog
+from trunkline_server.providers.google import cloud_url
 from trunkline_server.providers.kinds import KINDS
 from trunkline_server.providers.target import Provider
 from trunkline_server.routing.catalog import Catalog
@@ -155,12 +156,17 @@ def _provider(name: str, settings: ProviderSettings) -> Provider:
     return Provider(
         name=name,
         kind=kind,
-        base_url=(settings.base_url or kind.base_url).rstrip("/"),
+        base_url=(settings.base_url or kind.base_url or _cloud_url(settings)).rstrip("/"),
         api_keys=settings.api_keys or ((settings.api_key,) if settings.api_key else ()),
         headers=settings.headers,
+        credentials_file=settings.google_cloud.credentials_file,
         send_trace_context=settings.send_trace_context,
         send_baggage=settings.send_baggage,
     )
+
+
+def _cloud_url(settings: ProviderSettings) -> str:
+    return cloud_url(settings.google_cloud.project, settings.google_cloud.location)
 
 
 def _catalog(settings: Settings, providers: Collection[Provider]) -> Catalog:

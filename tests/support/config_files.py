@@ -18,6 +18,7 @@ class Kind:
 
     base_url: str = ""
     api_key_env: str = ""
+    google_cloud: bool = False
 
 
 KINDS = {

@@ -6,9 +6,9 @@ from difflib import get_close_matches
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final, NamedTuple
 
-from trunkline_server.config.kinds import Kinds
+from trunkline_server.config.kinds import KindFacts, Kinds
 from trunkline_server.config.node import Location
-from trunkline_server.config.settings import Listen, Settings
+from trunkline_server.config.settings import GoogleCloudSettings, Listen, ProviderSettings, Settings
 
 ECHO: Final = "echo"
 """The name of the built-in model, and of the provider it stands for in targets."""
@@ -107,8 +107,8 @@ def _providers(checked: Checked) -> Iterator[Finding]:
         if provider.kind not in kinds:
             hint = did_you_mean(provider.kind, kinds.keys())
             yield Finding((*at, "kind"), f"is not one of {', '.join(sorted(kinds))}{hint}")
-        elif not provider.base_url and not kinds[provider.kind].base_url and not checked.has_lost_provider(name):
-            yield Finding((*at, "base_url"), f"is missing: {provider.kind} has no address of its own")
+        elif not checked.has_lost_provider(name):
+            yield from _address_of(provider, at, kinds[provider.kind])
         if provider.api_key and provider.api_keys:
             yield Finding((*at, "api_keys"), "stands beside api_key: put all keys into one of the two")
         seen: set[str] = set()
@@ -116,6 +116,16 @@ def _providers(checked: Checked) -> Iterator[Finding]:
             if header.lower() in seen:
                 yield Finding((*at, "headers", header), "is set twice: the case of letters does not count")
             seen.add(header.lower())
+
+
+def _address_of(provider: ProviderSettings, at: Location, kind: KindFacts) -> Iterator[Finding]:
+    if not kind.google_cloud:
+        if not provider.base_url and not kind.base_url:
+            yield Finding((*at, "base_url"), f"is missing: {provider.kind} has no address of its own")
+        if provider.google_cloud != GoogleCloudSettings():
+            yield Finding((*at, "google_cloud"), "is for providers of kind vertex only")
+    elif not (provider.google_cloud.project or provider.base_url or provider.api_key or provider.api_keys):
+        yield Finding((*at, "google_cloud", "project"), "is missing: the id of the Google Cloud project to call")
 
 
 def _models(checked: Checked) -> Iterator[Finding]:

@@ -17,6 +17,11 @@ class KindFacts(Protocol):
         """The environment variable its credential usually stands in; empty: none is usual."""
         ...
 
+    @property
+    def google_cloud(self) -> bool:
+        """Whether its address is made of a project and a location of Google Cloud."""
+        ...
+
 
 Kinds = Mapping[str, KindFacts]
 """The provider table by the names of its rows."""

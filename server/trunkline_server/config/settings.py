@@ -176,6 +176,18 @@ class KeySettings(_Settings):
     """Whether it may see running requests and ask for what is done for its own to be logged."""
 
 
+class GoogleCloudSettings(_Settings):
+    """Where a provider of kind vertex is, and as whom it is called."""
+
+    project: Annotated[str, Field(pattern=r"^[a-z0-9.:-]*$", max_length=64)] = ""
+    """The id of the project that is billed. Required, unless there is an api_key or a base_url."""
+    location: Annotated[str, Field(pattern=r"^[a-z0-9-]+$", max_length=64)] = "global"
+    """Where its models are: "global", "us", "eu" or a region such as "europe-west4"."""
+    credentials_file: Label = ""
+    """A key file of a service account, or any other file of Google's credentials. Empty: those that Google's libraries
+    find by themselves (GOOGLE_APPLICATION_CREDENTIALS, the machine's service account). Not used with an api_key."""
+
+
 class ProviderSettings(_Settings):
     """A vendor or engine and its credentials."""
 
@@ -191,6 +203,8 @@ class ProviderSettings(_Settings):
     """Headers sent with every call, such as OpenAI-Organization."""
     models: tuple[ModelName, ...] = ()
     """The model ids it offers. Empty: whatever is asked for as "provider/model", and those it lists itself."""
+    google_cloud: GoogleCloudSettings = GoogleCloudSettings()
+    """For the kind vertex: project, location and credentials."""
     send_trace_context: bool = False
     """Whether W3C trace context goes to it; for engines of your own that are traced as well."""
     send_baggage: bool = False

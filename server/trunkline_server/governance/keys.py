@@ -28,9 +28,7 @@ class KeyRing:
 
     def __init__(self, keys: Sequence[KeySettings]) -> None:
         self._principals = {
-            key.digest: Principal(
-                key=key.name, project=key.project, team=key.team, models=key.models, debug=key.debug
-            )
+            key.digest: Principal(key=key.name, project=key.project, team=key.team, models=key.models, debug=key.debug)
             for key in keys
         }
 

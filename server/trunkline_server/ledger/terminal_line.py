@@ -22,7 +22,11 @@ def terminal_line(record: RequestRecord) -> str:
         _way(record),
         _time(record),
         *([_used(record.usage)] if record.usage is not None else []),
-        *([f"${record.cost.nano_usd / 1e9:.6f}"] if record.cost is not None and record.cost.HasField("nano_usd") else []),
+        *(
+            [f"${record.cost.nano_usd / 1e9:.6f}"]
+            if record.cost is not None and record.cost.HasField("nano_usd")
+            else []
+        ),
         f"key {record.principal.key}",
         record.request_id,
     ]

@@ -41,6 +41,11 @@ GOOGLE: Final = (
 
 
 def cloud_url(project: str, location: str) -> str:
-    """The address of a project's models in a location of Google Cloud, such as "global" or "europe-west4"."""
+    """The address of a project's models in a location of Google Cloud, such as "global" or "europe-west4".
+
+    Without a project that of the models for callers with a key (express mode), which belongs to a project.
+    """
     host = _HOSTS.get(location, f"{location}-aiplatform.googleapis.com")
+    if not project:
+        return f"https://{host}/v1beta1"
     return f"https://{host}/v1beta1/projects/{project}/locations/{location}"

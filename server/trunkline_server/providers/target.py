@@ -27,6 +27,9 @@ class Provider:
     """Sent to `base_url` and nowhere else, one with each call. Empty: none is sent."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Sent with every call, such as OpenAI-Organization."""
+    credentials_file: str = ""
+    """Of a provider on Google Cloud without keys: the file of its credentials. Empty: those that Google's libraries
+    find."""
     send_trace_context: bool = False
     """Whether traceparent and tracestate go to this provider."""
     send_baggage: bool = False

@@ -16,7 +16,9 @@ from aiohttp.tracing import Trace
 from yarl import URL
 
 from trunkline.errors import GatewayError, ProviderBadAnswerError, ProviderUnavailableError
+from trunkline_server.providers.kind import BEARER
 from trunkline_server.providers.target import Provider
+from trunkline_server.transport.google_auth import GoogleTokens
 from trunkline_server.values.wire import WireRequest
 
 # aiohttp warns of larger bodies as bytes, because it writes them in one piece.
@@ -25,6 +27,11 @@ LARGE_BODY_BYTES: Final = 1024 * 1024
 # What a client's side of a provider call always says. Compression is not asked for: it costs the loop more than it
 # saves on answers of this size, and it delays streams. A provider that compresses all the same is understood.
 BASE_HEADERS: Final = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "trunkline"}
+
+# Of some dialects the model is a part of the address, and clients may name any.
+MAX_URLS: Final = 1024
+
+_UNAUTHORIZED: Final = 401
 
 # Some providers send long ones, such as content security policies; aiohttp's own limit is 8190.
 MAX_HEADER_BYTES: Final = 32 * 1024
@@ -36,8 +43,9 @@ _LINE: ContextVar["_Line | None"] = ContextVar("line", default=None)
 class HttpTransport:
     """Sends requests over one shared pool. Use as an async context manager."""
 
-    def __init__(self, *, connect_timeout_s: float) -> None:
+    def __init__(self, *, connect_timeout_s: float, google: GoogleTokens | None = None) -> None:
         self._connect_timeout_s = connect_timeout_s
+        self._google = GoogleTokens() if google is None else google
         self._session: aiohttp.ClientSession | None = None
         self.lingering: set[aiohttp.ClientResponse] = set()
         """Answers whose end is still to come; see HttpExchange.close."""
@@ -70,6 +78,7 @@ class HttpTransport:
         for response in list(self.lingering):
             response.close()
         await self.session.close()
+        await self._google.close()
 
     async def open(
         self, provider: Provider, request: WireRequest, headers: Mapping[str, str], *, key_index: int = 0
@@ -78,17 +87,23 @@ class HttpTransport:
         if headers or request.headers:
             all_headers = {**all_headers, **request.headers, **headers}
         url = self._url_of(provider, request.path)
+        by_token = provider.kind.google_cloud and not provider.api_keys
+        if by_token:
+            token = self._google.at_hand(provider) or await self._google.fetch(provider)
+            all_headers = {**all_headers, **BEARER.of(token)}
         try:
             try:
-                return await self._post(url, request.body, all_headers)
+                exchange = await self._post(url, request.body, all_headers)
             except aiohttp.ClientConnectionError as error:
                 if not _was_dead(error):
                     raise
                 exchange = await self._post(url, request.body, all_headers)
                 exchange.resent = True
-                return exchange
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise unreachable(provider, error) from error
+        if by_token and exchange.status == _UNAUTHORIZED:
+            self._google.forget(provider)
+        return exchange
 
     async def _post(self, url: URL, body: bytes, headers: Mapping[str, str]) -> "HttpExchange":
         began_ns = time.monotonic_ns()
@@ -113,6 +128,8 @@ class HttpTransport:
     def _url_of(self, provider: Provider, path: str) -> URL:
         found = self._urls.get((provider.name, path))
         if found is None:
+            if len(self._urls) >= MAX_URLS:
+                self._urls.clear()
             found = self._urls[provider.name, path] = URL(provider.base_url + path)
         return found
 

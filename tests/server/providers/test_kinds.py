@@ -93,11 +93,13 @@ def test_openai_itself_is_known() -> None:
 WELL_KNOWN = {
     "cohere": "cohere",
     "deepseek": "deepseek",
+    "gemini": "gcp.gemini",
     "groq": "groq",
     "mistral": "mistral_ai",
     "moonshot": "moonshot_ai",
     "openai": "openai",
     "perplexity": "perplexity",
+    "vertex": "gcp.vertex_ai",
     "xai": "x_ai",
 }
 

@@ -28,8 +28,13 @@ def encode_contents(messages: Sequence[Message], body: Json, translation: Transl
     contents = _Contents(translation)
     for at in range(leading, len(messages)):
         contents.take(messages[at], f"messages[{at}]", names)
-    body["contents"] = contents.close()
-    if instruction:
+    body["contents"] = turns = contents.close()
+    if instruction and not turns:
+        translation.emulate(
+            "messages[0].role", "a conversation needs the user: the instructions are sent as the user's"
+        )
+        turns.append({"role": _USER, "parts": instruction})
+    elif instruction:
         body["systemInstruction"] = {"parts": instruction}
 
 
