@@ -1,21 +1,18 @@
 """Traffic of real providers, recorded by others: kept beside the repository, never in it.
 
-The folder holds one JSON object a line, with the members id, provider, api, status, request_json, response_headers,
-response_body and stream.
+The folder holds one JSON object a line, with the members id, provider, api, url, status, request_json,
+response_headers, response_body and stream.
 """
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from repository import ROOT
-from trunkline_server.providers.kinds import KINDS
-from trunkline_server.providers.target import Provider, Target
-from wire_answer import error_in
 
 Json = dict[str, Any]
 
@@ -24,20 +21,11 @@ VARIABLE = "TRUNKLINE_RECORDED"
 
 NO_RECORDS = f"there is no recorded traffic, neither in {VARIABLE} nor beside the repository"
 
-STRANGERS = frozenset({"azure", "crusoe", "snowflake"})
-"""Recorded providers of which the provider table has no row; they are reached as `openai_compatible`."""
-
-EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
-    "request": {},
-    "answer": {
-        "517669563b1e529b": "edited by hand: no chunk has a finish reason, and such a stream counts as broken off",
-    },
-    "error": {},
-}
-"""Records that do not keep what they say, by aspect and id, with the reason. What has come to keep it must leave."""
-
 MOST_EXCEPTIONS = 0.005
-"""The share of all records that may be exceptions."""
+"""The share of all records of an API that may be exceptions."""
+
+ASPECTS = ("request", "answer", "error")
+"""What is checked of records: each test is run for those that have the aspect."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +34,7 @@ class Record:
 
     id: str
     provider: str
+    url: str
     request: Json | None
     """None: it was not recorded, for its size."""
     status: int
@@ -54,18 +43,35 @@ class Record:
     body: bytes
     stream: bool
 
-    @property
-    def target(self) -> Target:
-        """The provider and the model that the request went to."""
-        kind = KINDS.get(self.provider, KINDS["openai_compatible"])
-        model = self.request["model"] if self.request else "recorded"
-        provider = Provider(name=self.provider, kind=kind, base_url=kind.base_url or "http://127.0.0.1:9/v1")
-        return Target.of(provider, model)
 
-    @property
-    def error(self) -> Json | None:
-        """The failure that it tells of, in whatever place; None: it answers."""
-        return error_in(self.body, stream=self.stream)
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """All records of one provider API, and how they are read."""
+
+    title: str
+    """Names the API in the summary of a run."""
+    apis: frozenset[str]
+    """What the records' member `api` says."""
+    error_in: Callable[[Record], Json | None]
+    """The failure that the answer of a record tells of, in whatever place; None: it answers."""
+    is_request: Callable[[Json], bool] = lambda _: True
+    """Whether what was recorded as the request is one."""
+    exceptions: Mapping[str, Mapping[str, str]]
+    """Records that do not keep what they say, by aspect and id, with the reason. What has come to keep it must leave."""
+
+    @cached_property
+    def records(self) -> tuple[Record, ...]:
+        """In the order of their files; none if there is no folder."""
+        return tuple(_record(raw, self.is_request) for raw in _all_records() if raw["api"] in self.apis)
+
+    @cached_property
+    def by_aspect(self) -> Mapping[str, tuple[Record, ...]]:
+        """Those that have the aspect: "request", "answer" or "error"."""
+        return {
+            "request": tuple(record for record in self.records if record.request is not None),
+            "answer": tuple(record for record in self.records if self.error_in(record) is None),
+            "error": tuple(record for record in self.records if self.error_in(record) is not None),
+        }
 
 
 def folder() -> Path:
@@ -74,39 +80,23 @@ def folder() -> Path:
 
 
 @cache
-def chat_records() -> tuple[Record, ...]:
-    """All recordings of the chat completions API, in the order of their files; none if there is no folder."""
-    return tuple(record for path in sorted(folder().glob("*.jsonl")) for record in _chat_records_in(path))
+def _all_records() -> tuple[Json, ...]:
+    return tuple(raw for path in sorted(folder().glob("*.jsonl")) for raw in _lines_of(path))
 
 
-@cache
-def records_of(aspect: str) -> tuple[Record, ...]:
-    """Those that have the aspect: "request", "answer" or "error"."""
-    match aspect:
-        case "request":
-            return tuple(record for record in chat_records() if record.request is not None)
-        case "answer":
-            return tuple(record for record in chat_records() if record.error is None)
-        case "error":
-            return tuple(record for record in chat_records() if record.error is not None)
-        case _:
-            raise ValueError(f"no aspect is called {aspect}")
-
-
-def _chat_records_in(path: Path) -> Iterator[Record]:
+def _lines_of(path: Path) -> Iterator[Json]:
     with path.open(encoding="utf-8") as lines:
         for line in lines:
-            raw = json.loads(line)
-            if raw["api"] == "chat":
-                yield _record(raw)
+            yield json.loads(line)
 
 
-def _record(raw: Json) -> Record:
+def _record(raw: Json, is_request: Callable[[Json], bool]) -> Record:
     request = raw["request_json"]
     return Record(
         id=raw["id"],
         provider=raw["provider"],
-        request=request if isinstance(request, dict) and "messages" in request else None,
+        url=raw["url"],
+        request=request if isinstance(request, dict) and is_request(request) else None,
         status=raw["status"],
         headers={name.lower(): value for name, value in raw["response_headers"].items()},
         body=raw["response_body"].encode(),

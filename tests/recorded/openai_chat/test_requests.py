@@ -2,6 +2,7 @@
 
 import json
 
+from recorded_chat import target_of
 from recorded_traffic import Record
 from trunkline_bridge.json_text import read_object
 from trunkline_bridge.openai.chat_request import ChatAsk, read_chat_request
@@ -25,5 +26,5 @@ def test_a_request_is_valid(request_record: Record) -> None:
 
 def test_a_request_means_the_same_to_its_provider(request_record: Record) -> None:
     ask = understood(request_record)
-    wire = OpenAIChat().encode(ask.request, request_record.target, stream=ask.stream)
+    wire = OpenAIChat().encode(ask.request, target_of(request_record), stream=ask.stream)
     assert differences(read_request(request_record.request or {}), read_request(json.loads(wire.body))) == {}

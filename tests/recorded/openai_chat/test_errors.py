@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from recorded_chat import CHAT, target_of
 from recorded_traffic import Record
 from trunkline.errors import (
     ContentFilterError,
@@ -33,14 +34,14 @@ WORDS_CHARS = 60
 def told(record: Record) -> GatewayError:
     """The failure that the gateway makes of the record."""
     if record.status // 100 != 2:
-        return OpenAIChat().error(record.target, record.status, record.headers, record.body)
+        return OpenAIChat().error(target_of(record), record.status, record.headers, record.body)
     with pytest.raises(GatewayError) as caught:
         decode(record)
     return caught.value
 
 
 def decode(record: Record) -> None:
-    decoder, events, parser = OpenAIChat().decoder(record.target), StreamCompleteResponse().events, SseParser()
+    decoder, events, parser = OpenAIChat().decoder(target_of(record)), StreamCompleteResponse().events, SseParser()
     if not record.stream:
         decoder.whole(record.body, events)
     for frame in parser.feed(record.body):
@@ -48,7 +49,7 @@ def decode(record: Record) -> None:
 
 
 def meaning_of(record: Record) -> tuple[type[GatewayError], int]:
-    error = record.error or {}
+    error = CHAT.error_in(record) or {}
     return MEANINGS.get(error.get("code", "")) or MEANINGS[error.get("status_code", record.status)]
 
 
@@ -57,7 +58,7 @@ def test_a_failure_has_its_class(error_record: Record) -> None:
 
 
 def test_a_failure_keeps_the_vendors_words(error_record: Record) -> None:
-    failure, error = told(error_record), error_record.error or {}
+    failure, error = told(error_record), CHAT.error_in(error_record) or {}
     if isinstance(failure, ProviderThrottledError):
         # Its words may name accounts and limits of the gateway: they are for its operator.
         assert failure.message == f"provider {error_record.provider} limits the rate of requests"
@@ -66,7 +67,7 @@ def test_a_failure_keeps_the_vendors_words(error_record: Record) -> None:
 
 
 def test_a_client_sees_the_status_and_the_vendors_code(error_record: Record) -> None:
-    failure, code = told(error_record), (error_record.error or {}).get("code")
+    failure, code = told(error_record), (CHAT.error_in(error_record) or {}).get("code")
     shown = answer(failure, retry_after_s=1)
     assert shown.status == meaning_of(error_record)[1]
     if isinstance(failure, RejectedByProviderError) and isinstance(code, str):

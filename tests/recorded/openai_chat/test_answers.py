@@ -11,6 +11,7 @@ from openai.types.chat import ChatCompletionMessageParam
 
 from contract_answer import read_contract
 from folding import order_violations
+from recorded_chat import target_of
 from recorded_traffic import Json, Record
 from trunkline.answer import AnswerBuilder
 from trunkline.v1 import CompleteResponse, StreamCompleteResponse
@@ -31,7 +32,7 @@ EVENT_STREAM = {"content-type": "text/event-stream"}
 
 def batches_of(record: Record) -> Iterator[StreamCompleteResponse]:
     """The answer as the engine hands it on: a batch for each read, the last one with the end."""
-    decoder, parser = OpenAIChat().decoder(record.target), SseParser()
+    decoder, parser = OpenAIChat().decoder(target_of(record)), SseParser()
     batch = StreamCompleteResponse()
     if record.stream:
         for start in range(0, len(record.body), READ_BYTES):
@@ -136,9 +137,9 @@ def test_what_only_the_vendor_has_is_in_the_rest_answer(answer_record: Record) -
 
 def test_a_rest_answer_can_be_sent_back(answer_record: Record) -> None:
     message = whole_rest(answer_record)["choices"][0]["message"]
-    asked = {"model": answer_record.target.model, "messages": [*HELLO, message]}
+    asked = {"model": target_of(answer_record).model, "messages": [*HELLO, message]}
     request = read_chat_request(asked, max_messages=2).request
-    wire = json.loads(OpenAIChat().encode(request, answer_record.target, stream=False).body)
+    wire = json.loads(OpenAIChat().encode(request, target_of(answer_record), stream=False).body)
     sent = read_answer({"model": "", "choices": [{"message": wire["messages"][1]}]}).choices[0]
     said = said_by_vendor(answer_record).choices[0]
     assert (sent.text, without_ids(sent).calls) == (said.text, without_ids(said).calls)
