@@ -1,25 +1,26 @@
 """What a stream remembers of one choice: constant ends of its chunks, its tool calls, its sources."""
 
-from trunkline.v1 import Audio, Citation
+from trunkline.v1 import Audio, Citation, Part
 from trunkline_bridge.openai.chat_objects import Json, annotation, base64_text
+from trunkline_bridge.openai.reasoning_details import BETWEEN, detail
 
 Block = tuple[int, int]
 """A paragraph of thinking: its part, and its number in the summary or -1 for the thinking itself."""
 
 _ENDED: Block = (-1, -1)
-_PARAGRAPH = "\n\n"
 
 
 class CallState:
     """One tool call: its place in `tool_calls`, and what stands around a piece of its arguments."""
 
-    __slots__ = ("arguments_end", "arguments_head", "begun", "custom", "holder", "index", "legacy")
+    __slots__ = ("arguments_end", "arguments_head", "begun", "custom", "holder", "id", "index", "legacy")
 
     def __init__(self, index: int, delta_head: bytes, *, custom: bool, legacy: bool) -> None:
         """`legacy`: told as the deprecated `function_call`."""
         self.index = index
         self.custom = custom
         self.legacy = legacy
+        self.id = ""
         self.begun = False
         """Whether any arguments were sent."""
         self.holder = "custom" if custom else "function"
@@ -32,6 +33,17 @@ class CallState:
             self.arguments_end = b"}}]"
 
 
+class _Thought:
+    """One part of the thinking: how long it is so far, and what of the message came before it."""
+
+    __slots__ = ("after_calls", "after_text", "chars")
+
+    def __init__(self, *, after_text: bool, after_calls: int) -> None:
+        self.chars = 0
+        self.after_text = after_text
+        self.after_calls = after_calls
+
+
 class ChoiceState:
     """One choice. `chars` counts the characters of its text, as positions of sources do."""
 
@@ -40,6 +52,7 @@ class ChoiceState:
         "_delta_head",
         "_legacy",
         "_offsets",
+        "_thought",
         "_transcript",
         "audio_part",
         "block",
@@ -72,6 +85,7 @@ class ChoiceState:
         self.refusal_head = self._delta_head + b'{"refusal":'
         self.reasoning_head = self._delta_head + b'{"reasoning_content":'
         self._offsets: dict[int, int] = {}
+        self._thought: dict[int, _Thought] = {}
         self._legacy: CallState | None = None
         self._audio_id = ""
         self._transcript = ""
@@ -80,6 +94,8 @@ class ChoiceState:
         """Its text, if it is one, stands after all that was said before."""
         self.kinds[index] = kind
         self._offsets[index] = self.chars
+        if kind == "reasoning":
+            self._thought[index] = _Thought(after_text=self.chars > 0, after_calls=len(self.calls))
 
     def begin_call(self, part: int, *, custom: bool, functions: bool) -> CallState:
         """The first function call of a client of the functions API has a place of its own."""
@@ -94,7 +110,25 @@ class ChoiceState:
         """`text` as it goes on in the thinking: a new block begins a new paragraph."""
         begins = self.block is not None and self.block != block
         self.block = block
-        return _PARAGRAPH + text if begins else text
+        thought = self._thought.get(block[0])
+        if thought is not None:
+            thought.chars += len(text) + (len(BETWEEN) if begins and thought.chars else 0)
+        return BETWEEN + text if begins else text
+
+    def detail(self, index: int, part: Part) -> Json:
+        """What must come back of a part, of which `part` is what became known last; empty if there is nothing."""
+        if (call := self.calls.get(index)) is not None:
+            return detail(part, on="tool_call", index=index, call_id=call.id)
+        if (thought := self._thought.get(index)) is None:
+            return detail(part, on=self.kinds.get(index, ""), index=index)
+        return detail(
+            part,
+            on="reasoning",
+            index=index,
+            chars=thought.chars,
+            after_text=thought.after_text,
+            after_calls=thought.after_calls,
+        )
 
     def end_paragraph(self) -> None:
         """Whatever thinking comes next begins a new paragraph."""

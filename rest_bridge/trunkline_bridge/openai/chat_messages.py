@@ -21,6 +21,7 @@ from trunkline_bridge.openai.fields import (
     required,
     text,
 )
+from trunkline_bridge.openai.reasoning_details import MEMBER, restore
 
 
 def add_messages(request: CompleteRequest, value: object, *, most: int) -> None:
@@ -97,6 +98,8 @@ def _assistant(message: Message, found: Json, param: str, legacy: _LegacyCalls) 
         made.arguments = text(required(call, "arguments", at), f"{at}.arguments")
         made.id = legacy.begin(made.name)
         made.kind = ToolKind.TOOL_KIND_FUNCTION
+    if (details := found.get(MEMBER)) is not None and (others_own := restore(message, details)):
+        extra[MEMBER] = others_own if isinstance(details, list) else details
     if not message.parts and not extra:
         if content is None:
             raise missing(f"{param}.content")
@@ -205,6 +208,7 @@ _ASSISTANT: Final = frozenset(
         "function_call",
         "reasoning_content",
         "reasoning",
+        MEMBER,
     )
 )
 _READERS: Final[Mapping[str, Callable[[Message, Json, str, _LegacyCalls], Json]]] = {

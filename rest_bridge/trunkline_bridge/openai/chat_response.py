@@ -20,6 +20,7 @@ from trunkline_bridge.openai.chat_objects import (
     usage_object,
 )
 from trunkline_bridge.openai.chat_words import EXPLAINED_FINISHES
+from trunkline_bridge.openai.reasoning_details import BETWEEN, MEMBER, detail
 from trunkline_bridge.report import trunkline_object
 
 
@@ -69,7 +70,7 @@ def omitted(parts: Iterable[Part], shown: frozenset[str]) -> list[str]:
 
 def reasoning_text(reasoning: Reasoning) -> str:
     """The thinking as shown, or the summary of it, paragraph by paragraph."""
-    return "\n\n".join(filter(None, (reasoning.text, *reasoning.summary)))
+    return BETWEEN.join(filter(None, (reasoning.text, *reasoning.summary)))
 
 
 def audio_object(audio: Audio) -> Json:
@@ -113,8 +114,11 @@ def _message(message: Message, *, functions: bool) -> Json:
     calls: list[Json] = []
     audio: Json | None = None
     extra: list[Part] = []
+    details: list[Json] = []
     offset = 0
-    for part in message.parts:
+    for index, part in enumerate(message.parts):
+        if part.HasField("state") or part.phase:
+            details += _details(part, index, after_text=bool(content), after_calls=len(calls))
         match part.WhichOneof("content"):
             case "text":
                 content.append(part.text)
@@ -139,8 +143,10 @@ def _message(message: Message, *, functions: bool) -> Json:
         "refusal": "".join(refusal) if refusal else None,
         "annotations": annotations,
     }
-    if thinking := "\n\n".join(filter(None, reasoning)):
+    if thinking := BETWEEN.join(filter(None, reasoning)):
         found["reasoning_content"] = thinking
+    if details:
+        found[MEMBER] = details
     if audio is not None:
         found["audio"] = audio
     if functions and calls and calls[0]["type"] == "function":
@@ -151,6 +157,20 @@ def _message(message: Message, *, functions: bool) -> Json:
         merge_extensions(found, part.extensions)
     merge_extensions(found, message.extensions)
     return found
+
+
+def _details(part: Part, index: int, *, after_text: bool, after_calls: int) -> list[Json]:
+    """What must come back of a part, if anything."""
+    entry = detail(
+        part,
+        on=part.WhichOneof("content") or "",
+        index=index,
+        call_id=part.tool_call.id,
+        chars=len(reasoning_text(part.reasoning)),
+        after_text=after_text,
+        after_calls=after_calls,
+    )
+    return [entry] if entry else []
 
 
 def _tool_call(part: Part) -> Json:

@@ -19,6 +19,7 @@ from trunkline_bridge.openai.chat_objects import (
     tool_call_object,
 )
 from trunkline_bridge.openai.chat_words import EXPLAINED_FINISHES
+from trunkline_bridge.openai.reasoning_details import MEMBER
 
 
 class ChunkEncoder(AnswerEncoder[ChoiceState]):
@@ -93,6 +94,8 @@ class ChunkEncoder(AnswerEncoder[ChoiceState]):
                 self._close_call(choice, event.part)
         elif part.ByteSize():
             self._part_members(choice, event.part, part, starts=starts)
+        if (part.HasField("state") or part.phase) and (entry := choice.detail(event.part, part)):
+            self._chunk(choice, {MEMBER: [entry]})
 
     def _part_members(self, choice: ChoiceState, index: int, part: Part, *, starts: bool) -> None:
         """What a part holds when it begins, or what became known of it later."""
@@ -148,6 +151,7 @@ class ChunkEncoder(AnswerEncoder[ChoiceState]):
             found = {"id": call.id} if call.id else {}
             if call.name:
                 found[place.holder] = {"name": call.name}
+        place.id = call.id or place.id
         if place.legacy:
             if place.holder in found:
                 self._chunk(choice, {"function_call": found[place.holder]})
