@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from trunkline.errors import GatewayError
 from trunkline.trace import CallTracer
+from trunkline_server.cache.reasoning_store import ReasoningStore
 from trunkline_server.config.settings import ModelSettings, ProviderSettings, Settings
 from trunkline_server.dialects.registry import DIALECTS
 from trunkline_server.engine.engine import Engine
@@ -122,6 +123,9 @@ async def open_core(settings: Settings, ledger: Ledger) -> AsyncIterator[Core]:
                 health=health,
                 ledger=ledger,
                 telemetry=Telemetry(tracing, metrics, capture=capture, events=logs),
+                reasoning=ReasoningStore(
+                    max_bytes=settings.reasoning_store.max_bytes, ttl_s=settings.reasoning_store.ttl_s
+                ),
                 metrics_page=metrics.page,
             )
             observe(metrics, engine, health, tracing)

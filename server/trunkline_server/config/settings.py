@@ -159,6 +159,15 @@ class BreakerSettings(_Settings):
     """The longest it is not called."""
 
 
+class ReasoningStoreSettings(_Settings):
+    """What models thought before they called tools: kept for clients that do not send it back. In memory only."""
+
+    max_bytes: Annotated[int, Field(ge=0, le=64 * 1024 * MIB)] = 32 * MIB
+    """Most bytes kept; what is oldest goes first. 0: nothing is kept."""
+    ttl_s: Seconds = 3600
+    """How long a turn's thinking is kept."""
+
+
 class KeySettings(_Settings):
     """A virtual key. Its secret is not kept: only the digest that `trunkline keys hash` prints."""
 
@@ -289,6 +298,8 @@ class Settings(_Settings):
     """What is done when a provider fails."""
     breaker: BreakerSettings = BreakerSettings()
     """When a target that fails is spared."""
+    reasoning_store: ReasoningStoreSettings = ReasoningStoreSettings()
+    """What models thought before they called tools."""
     keys: tuple[KeySettings, ...] = ()
     """Virtual keys. None: everybody may call, but only loopback is served."""
     allow_unauthenticated: bool = False

@@ -31,6 +31,7 @@ from trunkline.v1 import (
     ListTargetsResponse,
     StreamCompleteResponse,
 )
+from trunkline_server.cache.reasoning_store import ReasoningStore
 from trunkline_server.config.settings import Limits
 from trunkline_server.dialects.dialect import Dialect
 from trunkline_server.engine.admission import Admission
@@ -78,6 +79,7 @@ class Engine:
         health: Health,
         ledger: Ledger,
         telemetry: Telemetry,
+        reasoning: ReasoningStore,
         metrics_page: Callable[[], bytes],
     ) -> None:
         """`transports` is by the provider kind's `transport`; `metrics_page` writes what metrics there are."""
@@ -97,6 +99,7 @@ class Engine:
         self._rng = random.Random()  # noqa: S311 it spreads waits, it guards nothing
         self._ledger = ledger
         self._telemetry = telemetry
+        self._reasoning = reasoning
         self._metrics_page = metrics_page
         self._runs: set[Run] = set()
 
@@ -187,12 +190,14 @@ class Engine:
             validate(request, self._limits)
             if self._telemetry.captures(run.record.trace):
                 run.record.content = Content(request)
+            collector = self._reasoning.collector(request, principal)
+            request, recalled = self._reasoning.recall(request, principal)
             plan = plan_for(request, principal, self.catalog)
             if plan.route:
                 run.record.report.route = plan.route
             run.watch.deadline = min(run.watch.deadline, run.watch.now() + plan.policy.total_s)
             course = Course(plan, self._health, self._rng, deadline=run.watch.deadline, stream=stream)
-            pursuit = Pursuit(run, request, course, self._queues)
+            pursuit = Pursuit(run, request, course, self._queues, recalled)
             while True:
                 go = await pursuit.call()
                 try:
@@ -203,8 +208,12 @@ class Engine:
                             if batch is not None:
                                 if run.record.content is not None:
                                     run.record.content.add(batch)
+                                if collector is not None:
+                                    collector.add(batch)
                                 yield batch
                     pursuit.answered()
+                    if collector is not None:
+                        collector.ended_well()
                     return
                 except GatewayError as error:
                     pursuit.failed(error)

@@ -40,6 +40,7 @@ class Pursuit:
         "_delivered",
         "_go",
         "_no_prefill",
+        "_notes",
         "_queues",
         "_request",
         "_responding",
@@ -47,9 +48,18 @@ class Pursuit:
         "_slots",
     )
 
-    def __init__(self, run: Run, request: CompleteRequest, course: Course, queues: Queues) -> None:
+    def __init__(
+        self,
+        run: Run,
+        request: CompleteRequest,
+        course: Course,
+        queues: Queues,
+        notes: Sequence[TranslationNote] = (),
+    ) -> None:
+        """`notes` tell what was changed of the caller's request to make this one."""
         self._run = run
         self._request = request
+        self._notes = notes
         self._course = course
         self._queues = queues
         # Who waits for the whole answer has been given nothing before it is there.
@@ -73,7 +83,7 @@ class Pursuit:
     @property
     def notes(self) -> Sequence[TranslationNote]:
         """What was changed of the request on the way here."""
-        return () if self._continuation is None else self._continuation.notes
+        return self._notes if self._continuation is None else (*self._notes, *self._continuation.notes)
 
     @property
     def idle_s(self) -> float:
