@@ -23,6 +23,7 @@ from trunkline_cli.options import EXIT_STARTUP, RunOptions
 from trunkline_server.app import Core, open_core
 from trunkline_server.config.checks import is_loopback
 from trunkline_server.config.settings import Settings
+from trunkline_server.engine.vocabulary import VocabularyError
 from trunkline_server.ledger.access_log import AccessLog
 from trunkline_server.ledger.line_writer import LineWriter
 from trunkline_server.rpc.server import GrpcSurface, ListenError
@@ -79,7 +80,7 @@ def _run(settings: Settings, main: Coroutine[Any, Any, None]) -> int:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(main)
-    except (StartupError, ListenError, TelemetryError) as error:
+    except (StartupError, ListenError, TelemetryError, VocabularyError) as error:
         print(f"trunkline: {error}", file=sys.stderr)
         return EXIT_STARTUP
     return 0

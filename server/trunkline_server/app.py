@@ -11,9 +11,11 @@ from trunkline.errors import GatewayError
 from trunkline.trace import CallTracer
 from trunkline_server.cache.reasoning_store import ReasoningStore
 from trunkline_server.config.settings import ModelSettings, ProviderSettings, Settings
-from trunkline_server.dialects.registry import DIALECTS
+from trunkline_server.dialects.registry import COUNTERS, DIALECTS
 from trunkline_server.engine.engine import Engine
+from trunkline_server.engine.estimate import TokenEstimator
 from trunkline_server.engine.observed import observe
+from trunkline_server.engine.vocabulary import load_vocabulary
 from trunkline_server.governance.keys import KeyRing
 from trunkline_server.ledger.exported_log import ExportedLog
 from trunkline_server.ledger.ledger import Ledger
@@ -118,11 +120,13 @@ async def open_core(settings: Settings, ledger: Ledger) -> AsyncIterator[Core]:
                 catalog=_catalog(settings, providers),
                 keys=KeyRing(settings.keys),
                 dialects=DIALECTS,
+                counters=COUNTERS,
                 transports={HTTP: http, ECHO: EchoTransport()},
                 limits=settings.limits,
                 health=health,
                 ledger=ledger,
                 telemetry=Telemetry(tracing, metrics, capture=capture, events=logs),
+                estimator=_estimator(settings),
                 reasoning=ReasoningStore(
                     max_bytes=settings.reasoning_store.max_bytes, ttl_s=settings.reasoning_store.ttl_s
                 ),
@@ -138,6 +142,10 @@ async def open_core(settings: Settings, ledger: Ledger) -> AsyncIterator[Core]:
         if logs is not None:
             await logs.shutdown(SHUTDOWN_TIMEOUT_S)
         await metrics.shutdown()
+
+
+def _estimator(settings: Settings) -> TokenEstimator:
+    return TokenEstimator(load_vocabulary() if settings.tokens.estimate == "vocabulary" else None)
 
 
 def _export_log(export: "LogExport") -> logging.Handler:

@@ -15,6 +15,8 @@ from trunkline.v1 import (
     AttemptOutcome,
     CompleteRequest,
     CompleteResponse,
+    CountTokensRequest,
+    CountTokensResponse,
     Event,
     FinishReason,
     GetMetricsRequest,
@@ -100,6 +102,10 @@ class FakeGateway:
         async with aclosing(self._play(self._script())) as batches:
             async for found in batches:
                 yield found
+
+    async def count_tokens(self, request: CountTokensRequest, context: CallContext) -> CountTokensResponse:
+        self._enter("count_tokens", request, context)
+        return CountTokensResponse(input_tokens=1, estimated=True)
 
     async def list_models(self, request: ListModelsRequest, context: CallContext) -> ListModelsResponse:
         self._enter("list_models", request, context)

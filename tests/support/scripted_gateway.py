@@ -10,6 +10,8 @@ from trunkline.errors import BadKeyError, GatewayError, NotFoundError
 from trunkline.v1 import (
     CompleteRequest,
     CompleteResponse,
+    CountTokensRequest,
+    CountTokensResponse,
     Event,
     FinishReason,
     GetMetricsRequest,
@@ -148,6 +150,11 @@ class ScriptedGateway:
         finally:
             self.endings.append(ending)
             self.ended.set()
+
+    async def count_tokens(self, request: CountTokensRequest, context: CallContext) -> CountTokensResponse:
+        """Seven, whatever is asked."""
+        self._admit(context)
+        return CountTokensResponse(input_tokens=7, target="a/m")
 
     async def list_models(self, request: ListModelsRequest, context: CallContext) -> ListModelsResponse:
         """Two of the models."""

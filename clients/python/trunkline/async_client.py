@@ -18,6 +18,8 @@ from trunkline.secret import Secret
 from trunkline.v1 import (
     CompleteRequest,
     CompleteResponse,
+    CountTokensRequest,
+    CountTokensResponse,
     Event,
     GetModelRequest,
     ListModelsRequest,
@@ -96,6 +98,11 @@ class AsyncClient:
         return AsyncAnswerStream(
             self._gateway.stream(request, self._caller.context(context, timeout_s=timeout_s, request_id=request_id))
         )
+
+    async def count_tokens(self, request: CompleteRequest, *, timeout_s: float | None = None) -> CountTokensResponse:
+        """How many input tokens the request has, as its provider counts or as the gateway estimates."""
+        context = self._caller.context(None, timeout_s=timeout_s, request_id="")
+        return await self._gateway.count_tokens(CountTokensRequest(request=request), context)
 
     async def models(self, *, timeout_s: float | None = None) -> list[Model]:
         """All models that this key may use."""

@@ -15,6 +15,8 @@ from trunkline.v1 import (
     CompleteRequest,
     CompleteResponse,
     CompletionServiceStub,
+    CountTokensRequest,
+    CountTokensResponse,
     GetMetricsRequest,
     GetMetricsResponse,
     GetModelRequest,
@@ -101,6 +103,10 @@ class ChannelGateway:
             raise
         if not is_finished(last):
             raise unfinished()
+
+    async def count_tokens(self, request: CountTokensRequest, context: CallContext) -> CountTokensResponse:
+        """How many input tokens a request has."""
+        return await self._call(self._completions.CountTokens, request, context)
 
     async def list_models(self, request: ListModelsRequest, context: CallContext) -> ListModelsResponse:
         """A page of the models that the caller may use."""

@@ -24,6 +24,8 @@ from trunkline.v1 import (
     CompleteRequest,
     CompleteResponse,
     CompletionServiceStub,
+    CountTokensRequest,
+    CountTokensResponse,
     Event,
     GetModelRequest,
     ListModelsRequest,
@@ -123,6 +125,11 @@ class Client:
         except ValueError as error:  # gRPC's word for a closed channel
             raise _closed() from error
         return AnswerStream(call, self._address)
+
+    def count_tokens(self, request: CompleteRequest, *, timeout_s: float | None = None) -> CountTokensResponse:
+        """How many input tokens the request has, as its provider counts or as the gateway estimates."""
+        context = self._caller.context(None, timeout_s=timeout_s, request_id="")
+        return self._call(self._completions.CountTokens, CountTokensRequest(request=request), context)
 
     def models(self, *, timeout_s: float | None = None) -> list[Model]:
         """All models that this key may use."""

@@ -7,6 +7,8 @@ from trunkline.context import CallContext
 from trunkline.v1 import (
     CompleteRequest,
     CompleteResponse,
+    CountTokensRequest,
+    CountTokensResponse,
     GetMetricsRequest,
     GetMetricsResponse,
     GetModelRequest,
@@ -40,6 +42,10 @@ class Gateway(Protocol):
         Ends after `finished`, or raises after the batch with `failed`. Whoever stops early must `aclose()` it
         (`contextlib.aclosing`), which cancels the call.
         """
+        ...
+
+    async def count_tokens(self, request: CountTokensRequest, context: CallContext) -> CountTokensResponse:
+        """How many input tokens a request has, as its provider counts or as the gateway estimates."""
         ...
 
     async def list_models(self, request: ListModelsRequest, context: CallContext) -> ListModelsResponse:

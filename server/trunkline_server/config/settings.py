@@ -168,6 +168,14 @@ class ReasoningStoreSettings(_Settings):
     """How long a turn's thinking is kept."""
 
 
+class TokenSettings(_Settings):
+    """How tokens are counted that no provider reports."""
+
+    estimate: Literal["length", "vocabulary"] = "length"
+    """By the number of characters, or by OpenAI's newest vocabulary: the second needs the package bpe-openai
+    (trunkline[tokenizer]) and 70 MB."""
+
+
 class KeySettings(_Settings):
     """A virtual key. Its secret is not kept: only the digest that `trunkline keys hash` prints."""
 
@@ -298,6 +306,8 @@ class Settings(_Settings):
     """What is done when a provider fails."""
     breaker: BreakerSettings = BreakerSettings()
     """When a target that fails is spared."""
+    tokens: TokenSettings = TokenSettings()
+    """How tokens are counted that no provider reports."""
     reasoning_store: ReasoningStoreSettings = ReasoningStoreSettings()
     """What models thought before they called tools."""
     keys: tuple[KeySettings, ...] = ()

@@ -6,8 +6,13 @@ from typing import Final
 from trunkline_server.dialects.dialect import Dialect
 from trunkline_server.dialects.gemini import Gemini
 from trunkline_server.dialects.openai_chat import OpenAIChat
+from trunkline_server.dialects.token_counter import TokenCounter
 
-_ROWS: Final[tuple[Dialect, ...]] = (OpenAIChat(), Gemini())
+_GEMINI: Final = Gemini()
+_ROWS: Final[tuple[Dialect, ...]] = (OpenAIChat(), _GEMINI)
 
 DIALECTS: Final[Mapping[str, Dialect]] = {dialect.name: dialect for dialect in _ROWS}
 """All dialects by name."""
+
+COUNTERS: Final[Mapping[str, TokenCounter]] = {_GEMINI.name: _GEMINI}
+"""Those whose APIs count tokens, by name."""

@@ -14,9 +14,9 @@ from trunkline.v1 import (
     RequestPhase,
     StreamCompleteResponse,
     TranslationNote,
+    Usage,
 )
 from trunkline_server.dialects.dialect import Dialect, Ending, MalformedFrameError
-from trunkline_server.engine.estimate import estimated_usage
 from trunkline_server.engine.run import Run
 from trunkline_server.routing.step import Go
 from trunkline_server.telemetry.instruments import Bins
@@ -95,6 +95,9 @@ class Attempt:
         self._limit_text = FIRST_TOKEN_LIMIT
         self._ending: Ending | None = None
         self._failure: GatewayError | None = None
+        self._reads = run.estimator.reads
+        self._given: list[StreamCompleteResponse] = []
+        """What has been given, if its tokens may have to be counted by what it says."""
 
     def __enter__(self) -> Self:
         return self
@@ -184,6 +187,8 @@ class Attempt:
             if count and (self.begun or self._begin(batch)):
                 if self._chunks:
                     self._time_chunk()
+                if self._reads:
+                    self._given.append(batch)
                 return batch
 
     async def _send(self, wire: WireRequest) -> Exchange:
@@ -325,7 +330,7 @@ class Attempt:
         if not ending.complete:
             raise self._bad_answer("broke off before its end" if self._decoder.content_chars else "is empty")
         if not ending.finished.HasField("usage"):
-            ending.finished.usage.CopyFrom(estimated_usage(self._request, self._decoder.content_chars))
+            ending.finished.usage.CopyFrom(self._estimated_usage(batch))
         if not self.begun:
             self.begun = True
             self._run.begin_answer(self._report, batch)
@@ -339,7 +344,12 @@ class Attempt:
         if ending.finished.HasField("usage"):
             self._run.account(self._report, ending.finished.usage)
         elif self._decoder.content_chars:
-            self._run.account(self._report, estimated_usage(self._request, self._decoder.content_chars))
+            self._run.account(self._report, self._estimated_usage())
+
+    def _estimated_usage(self, *last: StreamCompleteResponse) -> Usage:
+        """Of what came so far; `last` is what has not been given yet."""
+        events = (event for batch in (*self._given, *last) for event in batch.events)
+        return self._run.estimator.usage(self._request, self._decoder.content_chars, events)
 
     def _bad_answer(self, what: str) -> ProviderBadAnswerError:
         return ProviderBadAnswerError(

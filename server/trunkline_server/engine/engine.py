@@ -13,12 +13,15 @@ from trunkline.context import CallContext, is_request_id, new_request_id
 from trunkline.errors import (
     CancelledByCallerError,
     GatewayError,
+    InvalidRequestError,
     NotFoundError,
     ShuttingDownError,
 )
 from trunkline.v1 import (
     CompleteRequest,
     CompleteResponse,
+    CountTokensRequest,
+    CountTokensResponse,
     GetMetricsRequest,
     GetMetricsResponse,
     GetModelRequest,
@@ -34,9 +37,12 @@ from trunkline.v1 import (
 from trunkline_server.cache.reasoning_store import ReasoningStore
 from trunkline_server.config.settings import Limits
 from trunkline_server.dialects.dialect import Dialect
+from trunkline_server.dialects.token_counter import TokenCounter
 from trunkline_server.engine.admission import Admission
 from trunkline_server.engine.attempt import Attempt
 from trunkline_server.engine.conditions import target_state
+from trunkline_server.engine.counting import Counting
+from trunkline_server.engine.estimate import TokenEstimator
 from trunkline_server.engine.inside import may_debug, running_request
 from trunkline_server.engine.intake import folded, plan_for
 from trunkline_server.engine.pursuit import Pursuit
@@ -74,15 +80,17 @@ class Engine:
         catalog: Catalog,
         keys: KeyRing,
         dialects: Mapping[str, Dialect],
+        counters: Mapping[str, TokenCounter],
         transports: Mapping[str, Transport],
         limits: Limits,
         health: Health,
         ledger: Ledger,
         telemetry: Telemetry,
         reasoning: ReasoningStore,
+        estimator: TokenEstimator,
         metrics_page: Callable[[], bytes],
     ) -> None:
-        """`transports` is by the provider kind's `transport`; `metrics_page` writes what metrics there are."""
+        """`dialects` are by name, and so are those `counters` that there are. `transports` is by the provider kind's `transport`; `metrics_page` writes what metrics there are."""
         self.catalog = catalog
         """What clients may ask for; replaced as a whole when discovery finds more."""
         self.admission = Admission(
@@ -100,6 +108,8 @@ class Engine:
         self._ledger = ledger
         self._telemetry = telemetry
         self._reasoning = reasoning
+        self._estimator = estimator
+        self._counting = Counting(counters, dialects, transports, estimator)
         self._metrics_page = metrics_page
         self._runs: set[Run] = set()
 
@@ -114,6 +124,21 @@ class Engine:
 
     def stream(self, request: CompleteRequest, context: CallContext) -> AsyncGenerator[StreamCompleteResponse, None]:
         return self._answer(request, context, stream=True)
+
+    async def count_tokens(self, request: CountTokensRequest, context: CallContext) -> CountTokensResponse:
+        principal = self._keys.authenticate(context.credential)
+        if not request.HasField("request"):
+            raise InvalidRequestError.at_field("request", "is required; there is nothing to count")
+        size_bytes = context.size_bytes or request.ByteSize()
+        self.admission.enter(size_bytes)
+        try:
+            asked = folded(request.request, context)
+            validate(asked, self._limits)
+            asked, _ = self._reasoning.recall(asked, principal)
+            plan = plan_for(asked, principal, self.catalog)
+            return await self._counting.count(asked, plan.targets[0], context)
+        finally:
+            self.admission.leave(size_bytes)
 
     async def list_models(self, request: ListModelsRequest, context: CallContext) -> ListModelsResponse:
         principal = self._keys.authenticate(context.credential)
@@ -258,7 +283,7 @@ class Engine:
             model=request.model[:256],
             client_address=context.client_address,
         )
-        run = Run(record, Watch(loop, loop.time() + timeout_s), context.baggage)
+        run = Run(record, Watch(loop, loop.time() + timeout_s), context.baggage, self._estimator)
         if routing is not None:
             record.tags.update(routing.tags)
         if trace.sampled:

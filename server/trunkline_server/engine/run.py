@@ -14,6 +14,7 @@ from trunkline.v1 import (
     Usage,
 )
 from trunkline_server.dialects.dialect import Ending
+from trunkline_server.engine.estimate import TokenEstimator
 from trunkline_server.engine.sums import sum_cost, sum_usage
 from trunkline_server.engine.watch import Watch
 from trunkline_server.providers.target import Target
@@ -32,6 +33,9 @@ FINISH_WORDS = {
 }
 
 
+BY_LENGTH = TokenEstimator()
+
+
 class Run:
     """Owned by the engine for one request; attempts write into it. Times are microseconds since arrival."""
 
@@ -40,6 +44,7 @@ class Run:
         "_events",
         "baggage",
         "committed",
+        "estimator",
         "given_up",
         "over",
         "phase",
@@ -51,9 +56,13 @@ class Run:
         "watch",
     )
 
-    def __init__(self, record: RequestRecord, watch: Watch, baggage: str = "") -> None:
+    def __init__(
+        self, record: RequestRecord, watch: Watch, baggage: str = "", estimator: TokenEstimator = BY_LENGTH
+    ) -> None:
         self.record = record
         self.watch = watch
+        self.estimator = estimator
+        """Counts tokens that nobody reports."""
         self.baggage = baggage
         """The caller's W3C baggage, for the providers that are to get it."""
         self.phase = RequestPhase.REQUEST_PHASE_STARTING

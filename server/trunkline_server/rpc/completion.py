@@ -1,4 +1,4 @@
-"""CompletionService: whole and streamed answers."""
+"""CompletionService: whole and streamed answers, and what they would take."""
 
 from contextlib import aclosing
 
@@ -8,7 +8,7 @@ from trunkline.context import CallContext
 from trunkline.errors import InvalidRequestError
 from trunkline.gateway import Gateway
 from trunkline.running import RunningCall, RunningCalls
-from trunkline.v1 import CompleteRequest, StreamCompleteRequest
+from trunkline.v1 import CompleteRequest, CountTokensRequest, StreamCompleteRequest
 from trunkline.v1.completion_service_pb2 import DESCRIPTOR
 from trunkline_server.rpc.call import Context, answer, parse, unary
 from trunkline_server.rpc.writer import BatchWriter
@@ -25,6 +25,7 @@ def completion_service(
         {
             "Complete": unary(CompleteRequest, gateway.complete, calls),
             "StreamComplete": _stream_complete(gateway, calls, write_stall_s=write_stall_s, heartbeat_s=heartbeat_s),
+            "CountTokens": unary(CountTokensRequest, gateway.count_tokens, calls),
         },
     )
 

@@ -140,9 +140,10 @@ async def test_what_the_client_is_made_with_counts_for_each_call() -> None:
         assert [model.id for model in await client.models()] == ["a", "b", "c"]
         assert (await client.model("b")).id == "b"
         assert [state.target for state in await client.targets()] == ["a/m"]
+        assert (await client.count_tokens(REQUEST)).input_tokens == 7
     now = time.monotonic()
     limits = [round(context.deadline - now) for context in gateway.contexts if context.deadline is not None]
-    assert limits == [20, 5, 5, 5, 20, 20, 20, 20]
+    assert limits == [20, 5, 5, 5, 20, 20, 20, 20, 20]
     ids = [context.request_id for context in gateway.contexts]
     assert [ids[1], ids[3]] == ["mine", "mine"]
 

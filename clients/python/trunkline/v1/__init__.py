@@ -26,6 +26,8 @@ from trunkline.v1.completion_pb2 import (
     Verbosity,
 )
 from trunkline.v1.completion_service_pb2 import (
+    CountTokensRequest,
+    CountTokensResponse,
     StreamCompleteRequest,
     StreamCompleteResponse,
 )
@@ -151,6 +153,8 @@ __all__ = [
     "CompletionServiceStub",
     "Cost",
     "CostSource",
+    "CountTokensRequest",
+    "CountTokensResponse",
     "CustomTool",
     "ErrorReason",
     "Event",

@@ -51,6 +51,11 @@ class CompletionServiceStub:
                 request_serializer=trunkline_dot_v1_dot_completion__service__pb2.StreamCompleteRequest.SerializeToString,
                 response_deserializer=trunkline_dot_v1_dot_completion__service__pb2.StreamCompleteResponse.FromString,
                 _registered_method=True)
+        self.CountTokens = channel.unary_unary(
+                '/trunkline.v1.CompletionService/CountTokens',
+                request_serializer=trunkline_dot_v1_dot_completion__service__pb2.CountTokensRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_completion__service__pb2.CountTokensResponse.FromString,
+                _registered_method=True)
 
 
 class CompletionServiceServicer:
@@ -80,6 +85,14 @@ class CompletionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CountTokens(self, request, context):
+        """Counts a request's input tokens as the provider of its first target would, or estimates them: where the provider
+        has no API for it, or did not answer within ten seconds. Nothing is generated and nothing is billed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CompletionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -92,6 +105,11 @@ def add_CompletionServiceServicer_to_server(servicer, server):
                     servicer.StreamComplete,
                     request_deserializer=trunkline_dot_v1_dot_completion__service__pb2.StreamCompleteRequest.FromString,
                     response_serializer=trunkline_dot_v1_dot_completion__service__pb2.StreamCompleteResponse.SerializeToString,
+            ),
+            'CountTokens': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountTokens,
+                    request_deserializer=trunkline_dot_v1_dot_completion__service__pb2.CountTokensRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_completion__service__pb2.CountTokensResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -154,6 +172,33 @@ class CompletionService:
             '/trunkline.v1.CompletionService/StreamComplete',
             trunkline_dot_v1_dot_completion__service__pb2.StreamCompleteRequest.SerializeToString,
             trunkline_dot_v1_dot_completion__service__pb2.StreamCompleteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CountTokens(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.CompletionService/CountTokens',
+            trunkline_dot_v1_dot_completion__service__pb2.CountTokensRequest.SerializeToString,
+            trunkline_dot_v1_dot_completion__service__pb2.CountTokensResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -50,6 +50,10 @@ class CompletionServiceStub:
     its status. There is never OK without `finished`. A refusal before the request was admitted (such as a bad key)
     is the status alone, without events.
     """
+    CountTokens: _grpc.UnaryUnaryMultiCallable[_completion_service_pb2.CountTokensRequest, _completion_service_pb2.CountTokensResponse]
+    """Counts a request's input tokens as the provider of its first target would, or estimates them: where the provider
+    has no API for it, or did not answer within ten seconds. Nothing is generated and nothing is billed.
+    """
 
 @_typing.type_check_only
 class CompletionServiceAsyncStub(CompletionServiceStub):
@@ -71,6 +75,10 @@ class CompletionServiceAsyncStub(CompletionServiceStub):
     that event.proto gives. The stream ends after `finished` with OK, or after `failed` with the same failure as
     its status. There is never OK without `finished`. A refusal before the request was admitted (such as a bad key)
     is the status alone, without events.
+    """
+    CountTokens: _aio.UnaryUnaryMultiCallable[_completion_service_pb2.CountTokensRequest, _completion_service_pb2.CountTokensResponse]  # type: ignore[assignment]
+    """Counts a request's input tokens as the provider of its first target would, or estimates them: where the provider
+    has no API for it, or did not answer within ten seconds. Nothing is generated and nothing is billed.
     """
 
 class CompletionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -102,6 +110,16 @@ class CompletionServiceServicer(metaclass=_abc_1.ABCMeta):
         that event.proto gives. The stream ends after `finished` with OK, or after `failed` with the same failure as
         its status. There is never OK without `finished`. A refusal before the request was admitted (such as a bad key)
         is the status alone, without events.
+        """
+
+    @_abc_1.abstractmethod
+    def CountTokens(
+        self,
+        request: _completion_service_pb2.CountTokensRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_completion_service_pb2.CountTokensResponse, _abc.Awaitable[_completion_service_pb2.CountTokensResponse]]:
+        """Counts a request's input tokens as the provider of its first target would, or estimates them: where the provider
+        has no API for it, or did not answer within ten seconds. Nothing is generated and nothing is billed.
         """
 
 def add_CompletionServiceServicer_to_server(servicer: CompletionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -5,6 +5,7 @@ from typing import Final
 from urllib.parse import quote
 
 from trunkline_server.dialects.translation import Translation
+from trunkline_server.providers.target import Target
 
 # "gemini-2.5-flash", "tunedModels/mine", "meta/llama-4", "endpoints/123".
 _MODEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]*(/[A-Za-z0-9][A-Za-z0-9._@-]*)*")
@@ -20,7 +21,12 @@ def method_path(method: str, translation: Translation) -> str:
     model = translation.target.model
     if not _MODEL.fullmatch(model):
         raise translation.refusal("model", "is not the id of a model of this provider")
-    return f"/{quote(_resource(model, translation.target.provider.kind.gemini.publisher), safe='/@')}:{method}"
+    return f"/{quote(resource_of(translation.target), safe='/@')}:{method}"
+
+
+def resource_of(target: Target) -> str:
+    """What the API calls the target's model, such as "models/gemini-2.5-flash"."""
+    return _resource(target.model, target.provider.kind.gemini.publisher)
 
 
 def _resource(model: str, publisher: str) -> str:
