@@ -182,6 +182,9 @@ _MEMBER_PATHS = (
     (re.compile(r"^(messages\[\d+\])\.parts\[(\d+)\]\.tool_call\b.*"), r"\1.tool_calls"),
     (re.compile(r"^(messages\[\d+\])\.parts\[\d+\]\.tool_result\.call_id$"), r"\1.tool_call_id"),
     (re.compile(r"^(messages\[\d+\])\.parts\[\d+\]\.tool_result\b.*"), r"\1.content"),
+    (re.compile(r"^(messages\[\d+\])\.parts\[(\d+)\]\.image\.media\.(url|data)$"), r"\1.content[\2].image_url.url"),
+    (re.compile(r"^(messages\[\d+\])\.parts\[(\d+)\]\.file\.media\.(url|data)$"), r"\1.content[\2].file.file_data"),
+    (re.compile(r"^(messages\[\d+\])\.parts\[(\d+)\]\.audio\.media\.(url|data)$"), r"\1.content[\2].input_audio.data"),
     (re.compile(r"^(messages\[\d+\])\.parts\b"), r"\1.content"),
     (re.compile(r"^(tools\[\d+\])\.(name|description|parameters|strict)$"), r"\1.function.\2"),
 )

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,7 @@ from trunkline_server.transport.discovery import probe_local_engines
 from trunkline_server.transport.echo import EchoTransport
 from trunkline_server.transport.http import HttpTransport
 from trunkline_server.transport.listing import list_model_ids
+from trunkline_server.transport.media_fetcher import MediaFetcher
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +116,7 @@ async def open_core(settings: Settings, ledger: Ledger) -> AsyncIterator[Core]:
         handler = _export_log(logs)
     health = ProcessHealth(_health_policy(settings))
     try:
-        async with HttpTransport(connect_timeout_s=settings.timeouts.connect_s) as http:
+        async with HttpTransport(connect_timeout_s=settings.timeouts.connect_s) as http, _media(settings) as media:
             engine = Engine(
                 catalog=_catalog(settings, providers),
                 keys=KeyRing(settings.keys),
@@ -127,6 +128,7 @@ async def open_core(settings: Settings, ledger: Ledger) -> AsyncIterator[Core]:
                 ledger=ledger,
                 telemetry=Telemetry(tracing, metrics, capture=capture, events=logs),
                 estimator=_estimator(settings),
+                media=media,
                 reasoning=ReasoningStore(
                     max_bytes=settings.reasoning_store.max_bytes, ttl_s=settings.reasoning_store.ttl_s
                 ),
@@ -142,6 +144,10 @@ async def open_core(settings: Settings, ledger: Ledger) -> AsyncIterator[Core]:
         if logs is not None:
             await logs.shutdown(SHUTDOWN_TIMEOUT_S)
         await metrics.shutdown()
+
+
+def _media(settings: Settings) -> AbstractAsyncContextManager[MediaFetcher | None]:
+    return MediaFetcher(settings.media) if settings.media.fetch else nullcontext()
 
 
 def _estimator(settings: Settings) -> TokenEstimator:

@@ -1,7 +1,7 @@
 """Rules that single values must keep. Every message is our own and shows nothing of the value: it may be a secret."""
 
 import re
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -53,6 +53,14 @@ def check_secret(value: object) -> Secret:
     if not _VISIBLE_ASCII.fullmatch(value):
         raise _broken("must be visible ASCII characters without a space or line break")
     return Secret(value) if value else NO_SECRET
+
+
+def check_network(value: str) -> str:
+    """A network in CIDR notation; one address is a network, too."""
+    try:
+        return str(ip_network(value))
+    except ValueError:
+        raise _broken('must be a network such as "10.1.0.0/16"') from None
 
 
 def check_text(value: str) -> str:

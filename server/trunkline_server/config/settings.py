@@ -18,6 +18,7 @@ from trunkline_server.config.rules import (
     check_header,
     check_header_name,
     check_host,
+    check_network,
     check_origin,
     check_secret,
     check_text,
@@ -44,6 +45,7 @@ HeaderValue = Annotated[str, AfterValidator(check_header)]
 Url = Annotated[str, AfterValidator(normalize_url)]
 Host = Annotated[str, AfterValidator(check_host)]
 Origin = Annotated[str, AfterValidator(check_origin)]
+NetworkText = Annotated[str, AfterValidator(check_network)]
 
 
 class _Settings(BaseModel):
@@ -176,6 +178,21 @@ class TokenSettings(_Settings):
     (trunkline[tokenizer]) and 70 MB."""
 
 
+class MediaSettings(_Settings):
+    """Images and files that requests give by address, for providers that take bytes only."""
+
+    fetch: bool = False
+    """Whether the gateway fetches them. It connects to public addresses only, but callers choose which."""
+    max_bytes: Annotated[int, Field(ge=1, le=1024 * MIB)] = 20 * MIB
+    """Most bytes of one of them; all those of a request are bounded by limits.max_request_bytes."""
+    timeout_s: Seconds = 20
+    """For one of them, redirects included."""
+    allow_http: bool = False
+    """Whether addresses may be http, too."""
+    allowed_networks: tuple[NetworkText, ...] = ()
+    """Networks of your own that may be connected to as well, such as "10.1.0.0/16"."""
+
+
 class KeySettings(_Settings):
     """A virtual key. Its secret is not kept: only the digest that `trunkline keys hash` prints."""
 
@@ -306,6 +323,8 @@ class Settings(_Settings):
     """What is done when a provider fails."""
     breaker: BreakerSettings = BreakerSettings()
     """When a target that fails is spared."""
+    media: MediaSettings = MediaSettings()
+    """Images and files that requests give by address."""
     tokens: TokenSettings = TokenSettings()
     """How tokens are counted that no provider reports."""
     reasoning_store: ReasoningStoreSettings = ReasoningStoreSettings()

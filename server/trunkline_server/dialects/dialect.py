@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from trunkline.errors import GatewayError
+from trunkline.errors import GatewayError, UnsupportedByModelError
 from trunkline.v1 import CompleteRequest, Event, FinishedEvent, FinishReason
 from trunkline_server.providers.target import Target
 from trunkline_server.values.wire import SseFrame, WireRequest
@@ -77,6 +77,10 @@ class Dialect(Protocol):
     def error(self, target: Target, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
         """The failure that a provider's error answer means. `headers` are by lower-case name; `body` may be anything."""
         ...
+
+
+class NeedsBytesError(UnsupportedByModelError):
+    """Something is given by its address, and this target takes bytes only; who fetches them may ask again."""
 
 
 class MalformedFrameError(Exception):

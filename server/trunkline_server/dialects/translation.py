@@ -5,6 +5,7 @@ from typing import Final
 
 from trunkline.errors import LossyTranslationError, UnsupportedByModelError
 from trunkline.v1 import FieldViolation, NoteAction, TranslationNote
+from trunkline_server.dialects.dialect import NeedsBytesError
 from trunkline_server.providers.target import Target
 
 MAX_SENT_CHARS: Final = 64
@@ -45,6 +46,14 @@ class Translation:
     def refusal(self, field: str, reason: str) -> UnsupportedByModelError:
         """The error to raise where leaving the field out would change what is asked."""
         error = UnsupportedByModelError.at_field(field, reason)
+        error.target = self.target.name
+        return error
+
+    def needs_bytes(self, field: str) -> NeedsBytesError:
+        """The error to raise where the address of something is given, and the target does not fetch it."""
+        error = NeedsBytesError.at_field(
+            field, "the provider does not fetch from this address: send the bytes, or let the gateway (media.fetch)"
+        )
         error.target = self.target.name
         return error
 

@@ -16,7 +16,7 @@ from trunkline.v1 import (
     TranslationNote,
     Usage,
 )
-from trunkline_server.dialects.dialect import Dialect, Ending, MalformedFrameError
+from trunkline_server.dialects.dialect import Dialect, Ending, MalformedFrameError, NeedsBytesError
 from trunkline_server.engine.run import Run
 from trunkline_server.routing.step import Go
 from trunkline_server.telemetry.instruments import Bins
@@ -128,7 +128,10 @@ class Attempt:
         `notes` tell what was changed of the request before it came here.
         """
         self._limit_text = FIRST_TOKEN_LIMIT if stream else ITS_SHARE
-        wire = self._dialect.encode(self._request, self._target, stream=stream)
+        try:
+            wire = self._dialect.encode(self._request, self._target, stream=stream)
+        except NeedsBytesError as error:
+            wire = await self._with_bytes(error, stream=stream)
         if notes:
             self._report.notes.extend(notes)
         if wire.notes:
@@ -190,6 +193,20 @@ class Attempt:
                 if self._reads:
                     self._given.append(batch)
                 return batch
+
+    async def _with_bytes(self, refusal: NeedsBytesError, *, stream: bool) -> WireRequest:
+        """The request for a target that does not fetch what is given by address: the gateway does, if it may."""
+        run = self._run
+        if run.inlining is None or run.strict:
+            raise refusal
+        try:
+            with Interruptible() as fetching:
+                run.watch.attach(fetching.interrupt)
+                request, notes = await run.inlining.of(self._request)
+        finally:
+            run.watch.detach()
+        self._report.notes.extend(notes)
+        return self._dialect.encode(request, self._target, stream=stream)
 
     async def _send(self, wire: WireRequest) -> Exchange:
         run = self._run

@@ -43,6 +43,7 @@ from trunkline_server.engine.attempt import Attempt
 from trunkline_server.engine.conditions import target_state
 from trunkline_server.engine.counting import Counting
 from trunkline_server.engine.estimate import TokenEstimator
+from trunkline_server.engine.inlining import Fetcher, Inlining
 from trunkline_server.engine.inside import may_debug, running_request
 from trunkline_server.engine.intake import folded, plan_for
 from trunkline_server.engine.pursuit import Pursuit
@@ -88,9 +89,10 @@ class Engine:
         telemetry: Telemetry,
         reasoning: ReasoningStore,
         estimator: TokenEstimator,
+        media: Fetcher | None,
         metrics_page: Callable[[], bytes],
     ) -> None:
-        """`dialects` are by name, and so are those `counters` that there are. `transports` is by the provider kind's `transport`; `metrics_page` writes what metrics there are."""
+        """`dialects` are by name, and so are those `counters` that there are. `media` fetches what is given by address; None: that is not done. `transports` is by the provider kind's `transport`; `metrics_page` writes what metrics there are."""
         self.catalog = catalog
         """What clients may ask for; replaced as a whole when discovery finds more."""
         self.admission = Admission(
@@ -109,6 +111,7 @@ class Engine:
         self._telemetry = telemetry
         self._reasoning = reasoning
         self._estimator = estimator
+        self._media = media
         self._counting = Counting(counters, dialects, transports, estimator)
         self._metrics_page = metrics_page
         self._runs: set[Run] = set()
@@ -284,6 +287,8 @@ class Engine:
             client_address=context.client_address,
         )
         run = Run(record, Watch(loop, loop.time() + timeout_s), context.baggage, self._estimator)
+        if self._media is not None:
+            run.inlining = Inlining(self._media, max_bytes=self._limits.max_request_bytes)
         if routing is not None:
             record.tags.update(routing.tags)
         if trace.sampled:

@@ -15,6 +15,7 @@ from trunkline.v1 import (
 )
 from trunkline_server.dialects.dialect import Ending
 from trunkline_server.engine.estimate import TokenEstimator
+from trunkline_server.engine.inlining import Inlining
 from trunkline_server.engine.sums import sum_cost, sum_usage
 from trunkline_server.engine.watch import Watch
 from trunkline_server.providers.target import Target
@@ -46,6 +47,7 @@ class Run:
         "committed",
         "estimator",
         "given_up",
+        "inlining",
         "over",
         "phase",
         "provider_wait_ns",
@@ -65,6 +67,8 @@ class Run:
         """Counts tokens that nobody reports."""
         self.baggage = baggage
         """The caller's W3C baggage, for the providers that are to get it."""
+        self.inlining: Inlining | None = None
+        """Fetches what is given by address, for targets that do not; None: the gateway does not either."""
         self.phase = RequestPhase.REQUEST_PHASE_STARTING
         """What it is doing, for who looks into the gateway while it runs."""
         self.strict = False

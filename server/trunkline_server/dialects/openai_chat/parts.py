@@ -170,7 +170,7 @@ def _file(file: File, path: str, translation: Translation) -> Json:
             name = media.file_name or f"{file.title or 'file'}{mimetypes.guess_extension(mime_type) or ''}"
             return {"type": "file", "file": {"filename": name, "file_data": _data_url(media, path, translation)}}
         case _:
-            raise translation.refusal(f"{path}.media.url", "files are sent by this API as bytes or by file id only")
+            raise translation.needs_bytes(f"{path}.media.url")
 
 
 def _opaque(part: Part, path: str, translation: Translation) -> Json | None:
@@ -204,7 +204,7 @@ def _url(media: Media, path: str, translation: Translation, *, by_address: bool)
         case "url" if by_address or media.url.startswith("data:"):
             return media.url
         case "url":
-            raise translation.refusal(f"{path}.media.url", "this provider fetches nothing: send the bytes")
+            raise translation.needs_bytes(f"{path}.media.url")
         case _:
             raise translation.refusal(f"{path}.media.file_id", "it is sent by this API as bytes or by address only")
 
