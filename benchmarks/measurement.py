@@ -17,6 +17,7 @@ from benchmarks.otlp_sink import OtlpSink, otlp_sink
 from benchmarks.overhead import overhead
 from benchmarks.payloads import chat_request, grpc_request
 from benchmarks.systems import System
+from benchmarks.translating import translating
 
 ROUNDS: Final = 5
 WINDOW_S: Final = 5.0
@@ -98,7 +99,7 @@ async def measure(plan: Plan, tell: Callable[[str], None]) -> list[Figure]:
         if plan.soak:
             tell(f"{SOAK_REQUESTS} requests")
             figures += await _soak(bench)
-    return [*figures, *choosing(plan.rounds), memory, ready]
+    return [*figures, *choosing(plan.rounds), *translating(plan.rounds), memory, ready]
 
 
 @asynccontextmanager

@@ -79,10 +79,14 @@ def chat_request(host: str, *, stream: bool, model: str = MODEL) -> bytes:
     return head.encode() + body
 
 
+def answer_text() -> str:
+    """What an answer says."""
+    return _text(_ANSWER_BYTES)
+
+
 def chat_answer() -> bytes:
     """A whole answer, as the upstream gives it."""
-    text = _text(_ANSWER_BYTES)
-    message: dict[str, object] = {"role": "assistant", "content": text, "refusal": None, "annotations": []}
+    message: dict[str, object] = {"role": "assistant", "content": answer_text(), "refusal": None, "annotations": []}
     return orjson.dumps(
         {
             "id": _ID,
