@@ -22,6 +22,7 @@ _HOSTS: Final = {
 GOOGLE: Final = (
     ProviderKind(
         name="gemini",
+        price_list="google",
         dialect="gemini",
         base_url=_DEVELOPER_URL,
         api_key_env="GEMINI_API_KEY",
@@ -30,6 +31,7 @@ GOOGLE: Final = (
     ),
     ProviderKind(
         name="vertex",
+        price_list="google",
         dialect="gemini",
         auth=_KEY,
         telemetry_name="gcp.vertex_ai",

@@ -55,6 +55,8 @@ class ProviderKind:
     """Whether it is an engine that usually runs beside the gateway, at `base_url`, without a credential."""
     request_id_headers: tuple[str, ...] = (REQUEST_ID,)
     """Headers, by lower-case name, that name a request in the provider's own logs; the first that is there counts."""
+    price_list: str = ""
+    """The list of genai-prices that its models' prices stand in, for scripts/gen_prices.py. Empty: none is known."""
     prefill: Prefill | None = None
     """How its models go on from what is given of an answer. None: that they do is not known."""
     chat: ChatQuirks = STRANGER

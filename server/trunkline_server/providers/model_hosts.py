@@ -134,28 +134,39 @@ _LITELLM_CHAT: Final = ChatQuirks(
 MODEL_HOSTS: Final = (
     ProviderKind(
         name="groq",
+        price_list="groq",
         base_url="https://api.groq.com/openai/v1",
         api_key_env="GROQ_API_KEY",
         telemetry_name="groq",
         chat=_GROQ_CHAT,
     ),
     ProviderKind(
-        name="together", base_url="https://api.together.ai/v1", api_key_env="TOGETHER_API_KEY", chat=_TOGETHER_CHAT
+        name="together",
+        price_list="together",
+        base_url="https://api.together.ai/v1",
+        api_key_env="TOGETHER_API_KEY",
+        chat=_TOGETHER_CHAT,
     ),
     ProviderKind(
         name="fireworks",
+        price_list="fireworks",
         base_url="https://api.fireworks.ai/inference/v1",
         api_key_env="FIREWORKS_API_KEY",
         chat=_FIREWORKS_CHAT,
     ),
     ProviderKind(
-        name="cerebras", base_url="https://api.cerebras.ai/v1", api_key_env="CEREBRAS_API_KEY", chat=_CEREBRAS_CHAT
+        name="cerebras",
+        price_list="cerebras",
+        base_url="https://api.cerebras.ai/v1",
+        api_key_env="CEREBRAS_API_KEY",
+        chat=_CEREBRAS_CHAT,
     ),
     ProviderKind(
         name="sambanova", base_url="https://api.sambanova.ai/v1", api_key_env="SAMBANOVA_API_KEY", chat=_SAMBANOVA_CHAT
     ),
     ProviderKind(
         name="openrouter",
+        price_list="openrouter",
         base_url="https://openrouter.ai/api/v1",
         api_key_env="OPENROUTER_API_KEY",
         chat=_OPENROUTER_CHAT,
@@ -183,7 +194,11 @@ MODEL_HOSTS: Final = (
         chat=_DEEPINFRA_CHAT,
     ),
     ProviderKind(
-        name="novita", base_url="https://api.novita.ai/openai/v1", api_key_env="NOVITA_API_KEY", chat=_NOVITA_CHAT
+        name="novita",
+        price_list="novita",
+        base_url="https://api.novita.ai/openai/v1",
+        api_key_env="NOVITA_API_KEY",
+        chat=_NOVITA_CHAT,
     ),
     # https://docs.tokenfactory.nebius.com
     ProviderKind(name="nebius", base_url="https://api.tokenfactory.nebius.com/v1", api_key_env="NEBIUS_API_KEY"),

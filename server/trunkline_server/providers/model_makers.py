@@ -116,6 +116,7 @@ _PERPLEXITY_CHAT: Final = ChatQuirks(
 MODEL_MAKERS: Final = (
     ProviderKind(
         name="openai",
+        price_list="openai",
         base_url="https://api.openai.com/v1",
         api_key_env="OPENAI_API_KEY",
         telemetry_name="openai",
@@ -123,6 +124,7 @@ MODEL_MAKERS: Final = (
     ),
     ProviderKind(
         name="mistral",
+        price_list="mistral",
         base_url="https://api.mistral.ai/v1",
         api_key_env="MISTRAL_API_KEY",
         telemetry_name="mistral_ai",
@@ -133,6 +135,7 @@ MODEL_MAKERS: Final = (
     ),
     ProviderKind(
         name="cohere",
+        price_list="cohere",
         base_url="https://api.cohere.ai/compatibility/v1",
         api_key_env="COHERE_API_KEY",
         telemetry_name="cohere",
@@ -140,6 +143,7 @@ MODEL_MAKERS: Final = (
     ),
     ProviderKind(
         name="deepseek",
+        price_list="deepseek",
         base_url="https://api.deepseek.com",
         api_key_env="DEEPSEEK_API_KEY",
         telemetry_name="deepseek",
@@ -148,6 +152,7 @@ MODEL_MAKERS: Final = (
     ),
     ProviderKind(
         name="xai",
+        price_list="x-ai",
         base_url="https://api.x.ai/v1",
         api_key_env="XAI_API_KEY",
         telemetry_name="x_ai",
@@ -155,14 +160,18 @@ MODEL_MAKERS: Final = (
     ),
     ProviderKind(
         name="moonshot",
+        price_list="moonshotai",
         base_url="https://api.moonshot.ai/v1",
         api_key_env="MOONSHOT_API_KEY",
         telemetry_name="moonshot_ai",
         chat=_MOONSHOT_CHAT,
     ),
-    ProviderKind(name="zai", base_url="https://api.z.ai/api/paas/v4", api_key_env="ZAI_API_KEY", chat=_ZAI_CHAT),
+    ProviderKind(
+        name="zai", price_list="zai", base_url="https://api.z.ai/api/paas/v4", api_key_env="ZAI_API_KEY", chat=_ZAI_CHAT
+    ),
     ProviderKind(
         name="perplexity",
+        price_list="perplexity",
         base_url="https://api.perplexity.ai",
         api_key_env="PERPLEXITY_API_KEY",
         telemetry_name="perplexity",
