@@ -22,7 +22,10 @@ from trunkline_server.ledger.ledger import Ledger
 from trunkline_server.ledger.notable_log import NotableLog
 from trunkline_server.providers.google import cloud_url
 from trunkline_server.providers.kinds import KINDS
+from trunkline_server.providers.model_book import ModelBook
+from trunkline_server.providers.price_list import PriceLists
 from trunkline_server.providers.target import Provider
+from trunkline_server.providers.target_facts import ModelKnowledge
 from trunkline_server.routing.catalog import Catalog
 from trunkline_server.routing.health import ProcessHealth
 from trunkline_server.routing.policy import HealthPolicy, Policy
@@ -203,6 +206,7 @@ def _catalog(settings: Settings, providers: Collection[Provider]) -> Catalog:
         settings=settings.targets,
         policies={name: _policy(settings, model) for name, model in settings.models.items()},
         policy=_policy(settings, None),
+        knowledge=ModelKnowledge(ModelBook(), PriceLists()),
     )
 
 

@@ -1,5 +1,6 @@
 """Everything an operator may set, as frozen values with their defaults: the schema of trunkline.yaml."""
 
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -46,6 +47,41 @@ Url = Annotated[str, AfterValidator(normalize_url)]
 Host = Annotated[str, AfterValidator(check_host)]
 Origin = Annotated[str, AfterValidator(check_origin)]
 NetworkText = Annotated[str, AfterValidator(check_network)]
+Usd = Annotated[
+    Decimal,
+    Field(ge=0, le=1_000_000, max_digits=15, decimal_places=9, allow_inf_nan=False),
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1_000_000}),
+]
+ModalityName = Literal["text", "image", "audio", "video", "document"]
+EffortName = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+FeatureName = Literal[
+    "streaming",
+    "tools",
+    "parallel_tool_calls",
+    "forced_tool_choice",
+    "custom_tools",
+    "tool_result_images",
+    "server_tools",
+    "json_object",
+    "json_schema",
+    "system_messages",
+    "midway_system_messages",
+    "prefill",
+    "sampling",
+    "penalties",
+    "stop",
+    "seed",
+    "logprobs",
+    "multiple_choices",
+    "reasoning",
+    "reasoning_budget",
+    "reasoning_always",
+    "prompt_cache_breakpoints",
+    "media_urls",
+    "citations",
+    "count_tokens",
+]
+"""The features of the contract, by their names in lower case."""
 
 
 class _Settings(BaseModel):
@@ -271,11 +307,57 @@ class ModelSettings(_Settings):
     """Instead of timeouts.total_s."""
 
 
+class CapabilitySettings(_Settings):
+    """What a target can do, where that is not known or known wrongly. See docs/providers.md for what is known."""
+
+    can: tuple[FeatureName, ...] = ()
+    """Features that it has."""
+    cannot: tuple[FeatureName, ...] = ()
+    """Features that it lacks: requests that need one go to other targets."""
+    input: tuple[ModalityName, ...] = ()
+    """All that input may consist of. Empty: as is known of the model."""
+    output: tuple[ModalityName, ...] = ()
+    """All that output may consist of. Empty: as is known of the model."""
+    reasoning_efforts: tuple[EffortName, ...] = ()
+    """The efforts that it takes. Empty: as is known of the model."""
+
+
+class PriceSettings(_Settings):
+    """What a target costs by contract, in USD for a million tokens, instead of the list prices."""
+
+    input_usd_per_million: Usd
+    """Input, apart from what has a price of its own below."""
+    output_usd_per_million: Usd
+    """Output, apart from what has a price of its own below."""
+    cache_read_usd_per_million: Usd | None = None
+    """Input read from the prompt cache. Unset: as other input."""
+    cache_write_usd_per_million: Usd | None = None
+    """Input written to the prompt cache. Unset: as other input."""
+    cache_write_1h_usd_per_million: Usd | None = None
+    """Input written to the prompt cache for an hour; needs cache_write_usd_per_million. Unset: as other writes."""
+    reasoning_usd_per_million: Usd | None = None
+    """Output spent on reasoning. Unset: as other output."""
+    input_audio_usd_per_million: Usd | None = None
+    """Sound in the input. Unset: as other input."""
+    output_audio_usd_per_million: Usd | None = None
+    """Sound in the output. Unset: as other output."""
+    input_image_usd_per_million: Usd | None = None
+    """Pictures in the input. Unset: as other input."""
+    output_image_usd_per_million: Usd | None = None
+    """Pictures in the output. Unset: as other output."""
+
+
 class TargetSettings(_Settings):
     """One model of one provider."""
 
     max_input_tokens: Annotated[int, Field(ge=1)] | None = None
     """Its context window. A prompt that was too large for another target is taken here only if this is larger."""
+    max_output_tokens: Annotated[int, Field(ge=1)] | None = None
+    """The most tokens it gives; a request for more is sent with this limit. Unset: as is known of the model."""
+    capabilities: CapabilitySettings = CapabilitySettings()
+    """What it can do, where that is not known or known wrongly."""
+    prices: PriceSettings | None = None
+    """What it costs by contract. Unset: the list price of the model, if one is known."""
     prefill: bool | None = None
     """Whether it goes on from an assistant message that stands last. Unset: as is known of it."""
     max_concurrent: Annotated[int, Field(ge=1)] | None = None

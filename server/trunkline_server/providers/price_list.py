@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,8 @@ from trunkline_server.providers.model_prices import ModelPrices, Period, Rate, r
 
 FILE: Final = Path(__file__).with_name("price_lists.json")
 """Written by scripts/gen_prices.py."""
+
+MODELS_REMEMBERED: Final = 4096
 
 # Dates in names as gateways write them, and as vendors do.
 _COMPACT_DATE: Final = re.compile(r"(-)(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)")
@@ -78,9 +81,10 @@ class PriceLists:
         self._file = file
         self._data: Json | None = None
         self._made: dict[str, PriceList] = {}
+        self.prices = lru_cache(MODELS_REMEMBERED)(self._prices)
+        """Of a model of the provider whose list is called so."""
 
-    def prices(self, name: str, model_id: str) -> ModelPrices | None:
-        """Of a model of the provider whose list is called `name`."""
+    def _prices(self, name: str, model_id: str) -> ModelPrices | None:
         for position, found in enumerate(self._with_fallbacks(name)):
             if model_id in found:
                 # What a list says of tiers is said of its own provider.

@@ -1,14 +1,15 @@
 """A provider as configured, and one of its models as the place an attempt goes to."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from trunkline.secret import Secret
-from trunkline.v1 import Feature
 from trunkline_server.config.settings import TargetSettings
 from trunkline_server.providers.kinds import ProviderKind
 from trunkline_server.providers.model_facts import UNKNOWN_MODEL, ModelFacts
+from trunkline_server.providers.model_prices import ModelPrices
+from trunkline_server.providers.target_facts import ModelKnowledge, facts_of, prices_of
 
 NO_SETTINGS: Final = TargetSettings()
 """Of a target that the configuration says nothing of."""
@@ -49,26 +50,29 @@ class Target:
     """The wire language that this model is spoken to in."""
     facts: ModelFacts = UNKNOWN_MODEL
     """What is known of the model."""
+    prices: ModelPrices | None = None
+    """What it costs. None: that is not known."""
     max_concurrent: int | None = None
     """Most calls to it at once. None: no limit."""
     max_queue: int = 0
     """Most requests that queue for it beyond that."""
 
     @classmethod
-    def of(cls, provider: Provider, model: str, settings: TargetSettings = NO_SETTINGS) -> "Target":
-        """With the name that the two make, and with what the configuration says of it."""
-        facts = UNKNOWN_MODEL
-        if settings.max_input_tokens is not None:
-            facts = replace(facts, max_input_tokens=settings.max_input_tokens)
-        prefills = provider.kind.prefill is not None if settings.prefill is None else settings.prefill
-        if prefills != facts.can(Feature.FEATURE_PREFILL):
-            facts = replace(facts, features=facts.features ^ {Feature.FEATURE_PREFILL})
+    def of(
+        cls,
+        provider: Provider,
+        model: str,
+        settings: TargetSettings = NO_SETTINGS,
+        knowledge: ModelKnowledge | None = None,
+    ) -> "Target":
+        """With the name that the two make, with what is known of the model, and with what the configuration says."""
         return cls(
             provider=provider,
             model=model,
             name=f"{provider.name}/{model}",
             dialect=provider.kind.dialect,
-            facts=facts,
+            facts=facts_of(provider.kind, model, settings, knowledge),
+            prices=prices_of(provider.kind, model, settings, knowledge),
             max_concurrent=settings.max_concurrent,
             max_queue=settings.max_queue,
         )

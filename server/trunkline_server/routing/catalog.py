@@ -1,12 +1,15 @@
 """The models that clients may ask for, and what each name means."""
 
 import difflib
+import time
 from collections.abc import Iterable, Mapping, Sequence
 
 from trunkline.errors import NotFoundError
 from trunkline.v1 import Model
 from trunkline_server.config.settings import TargetSettings
 from trunkline_server.providers.target import NO_SETTINGS, Provider, Target
+from trunkline_server.providers.target_facts import ModelKnowledge
+from trunkline_server.routing.capabilities import capabilities_of
 from trunkline_server.routing.plan import Plan
 from trunkline_server.routing.policy import DEFAULT_POLICY, Policy
 
@@ -31,16 +34,19 @@ class Catalog:
         settings: Mapping[str, TargetSettings] | None = None,
         policies: Mapping[str, Policy] | None = None,
         policy: Policy = DEFAULT_POLICY,
+        knowledge: ModelKnowledge | None = None,
     ) -> None:
         """`routes` maps a configured model to its targets by name, `offers` a provider to the ids it is known to have.
 
         `owners` says whom a configured model is shown to belong to, where it is not its first target's provider. Of
         the providers named in `closed` nothing but their offers may be asked for. `settings` are those of targets by
-        name, `policies` those of configured models; `policy` is for all others.
+        name, `policies` those of configured models; `policy` is for all others. `knowledge` says what models can do
+        and cost.
         """
         self._settings = dict(settings or {})
         self._policies = dict(policies or {})
         self._policy = policy
+        self._knowledge = knowledge
         self._providers = {provider.name: provider for provider in providers}
         self._offers = {name: tuple(ids) for name, ids in (offers or {}).items()}
         self._owners = dict(owners or {})
@@ -87,6 +93,7 @@ class Catalog:
             settings=self._settings,
             policies=self._policies,
             policy=self._policy,
+            knowledge=self._knowledge,
         )
 
     def _known_plans(self) -> dict[str, Plan]:
@@ -113,13 +120,23 @@ class Catalog:
         return self._target_of(provider, model_id)
 
     def _target_of(self, provider: str, model_id: str) -> Target:
-        return Target.of(self._providers[provider], model_id, self._settings.get(f"{provider}/{model_id}", NO_SETTINGS))
+        settings = self._settings.get(f"{provider}/{model_id}", NO_SETTINGS)
+        return Target.of(self._providers[provider], model_id, settings, self._knowledge)
 
     def _describe(self, plan: Plan) -> Model:
+        first = plan.targets[0]
+        facts = first.facts
+        # A route of the operator's own making may get another first target any day: it has no day of birth or death.
+        of_its_own = not plan.route
         return Model(
             id=plan.model,
-            owner=self._owners.get(plan.route) or plan.targets[0].provider.name,
+            display_name=facts.display_name if of_its_own else "",
+            owner=self._owners.get(plan.route) or (facts.owner if of_its_own else "") or first.provider.name,
+            created_at_ms=facts.created_at_ms if of_its_own else 0,
+            shutdown_at_ms=facts.shutdown_at_ms if of_its_own else 0,
             targets=[target.name for target in plan.targets],
+            capabilities=capabilities_of(plan.targets),
+            pricing=None if first.prices is None else first.prices.pricing(time.time()),
         )
 
     def _hint(self, model: str) -> str:
