@@ -10,6 +10,7 @@ from trunkline.interruptible import Interruptible
 from trunkline.v1 import (
     AttemptOutcome,
     CompleteRequest,
+    Cost,
     NoteAction,
     RequestPhase,
     StreamCompleteResponse,
@@ -17,6 +18,7 @@ from trunkline.v1 import (
     Usage,
 )
 from trunkline_server.dialects.dialect import Dialect, Ending, MalformedFrameError, NeedsBytesError
+from trunkline_server.engine.costs import cost_of
 from trunkline_server.engine.run import Run
 from trunkline_server.routing.step import Go
 from trunkline_server.telemetry.instruments import Bins
@@ -348,6 +350,10 @@ class Attempt:
             raise self._bad_answer("broke off before its end" if self._decoder.content_chars else "is empty")
         if not ending.finished.HasField("usage"):
             ending.finished.usage.CopyFrom(self._estimated_usage(batch))
+        if not ending.finished.HasField("cost"):
+            cost = self._cost(ending.finished.usage, ending.finished.service_tier)
+            if cost is not None:
+                ending.finished.cost.CopyFrom(cost)
         if not self.begun:
             self.begun = True
             self._run.begin_answer(self._report, batch)
@@ -358,10 +364,19 @@ class Attempt:
     def _account(self) -> None:
         """What was used although there is no whole answer: as reported if it was, else estimated, if anything came."""
         ending = self._ending or self._decoder.close(StreamCompleteResponse().events)
-        if ending.finished.HasField("usage"):
-            self._run.account(self._report, ending.finished.usage)
+        finished = ending.finished
+        if finished.HasField("usage"):
+            usage = finished.usage
         elif self._decoder.content_chars:
-            self._run.account(self._report, self._estimated_usage())
+            usage = self._estimated_usage()
+        else:
+            return
+        cost = finished.cost if finished.HasField("cost") else self._cost(usage, finished.service_tier)
+        self._run.account(self._report, usage, cost)
+
+    def _cost(self, usage: Usage, served_tier: str) -> Cost | None:
+        at_s = self._run.record.started_ns / NS_PER_S
+        return cost_of(self._target, self._request, self._report, usage, served_tier, at_s)
 
     def _estimated_usage(self, *last: StreamCompleteResponse) -> Usage:
         """Of what came so far; `last` is what has not been given yet."""

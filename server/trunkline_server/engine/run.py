@@ -7,6 +7,7 @@ from trunkline.errors import GatewayError
 from trunkline.v1 import (
     Attempt,
     AttemptOutcome,
+    Cost,
     FinishedEvent,
     FinishReason,
     RequestPhase,
@@ -142,7 +143,10 @@ class Run:
         if finished.HasField("cost"):
             attempt.cost.CopyFrom(finished.cost)
         if self.given_up:
-            self._add_given_up(finished)
+            usages = [*(earlier.usage for earlier in self.given_up), finished.usage]
+            finished.usage.CopyFrom(sum_usage(usages))
+        if len(record.report.attempts) > 1:
+            self._add_costs(finished)
         if finished.HasField("usage"):
             record.usage = finished.usage
         if finished.HasField("cost"):
@@ -155,14 +159,17 @@ class Run:
         event.finished.MergeFrom(finished)
         event.finished.report.CopyFrom(record.report)
 
-    def _add_given_up(self, finished: FinishedEvent) -> None:
-        """The answer consists of what several attempts gave: it used what they used together."""
-        if finished.HasField("usage"):
-            finished.usage.CopyFrom(sum_usage([*(attempt.usage for attempt in self.given_up), finished.usage]))
-        cost = sum_cost([*(attempt.cost for attempt in self.given_up), finished.cost])
+    def _add_costs(self, finished: FinishedEvent) -> None:
+        """Whatever attempts used is paid for, whether it became part of the answer or not."""
+        cost = self._whole_cost()
         finished.ClearField("cost")
         if cost is not None:
             finished.cost.CopyFrom(cost)
+
+    def _whole_cost(self) -> Cost | None:
+        """Of all attempts that used something; None if it is not known of one of them."""
+        used = [attempt for attempt in self.record.report.attempts if attempt.HasField("usage")]
+        return sum_cost([attempt.cost for attempt in used])
 
     def fail(self, error: GatewayError) -> None:
         """The request ends with `error`."""
@@ -182,6 +189,8 @@ class Run:
         failed.report.CopyFrom(self.record.report)
         if self.record.usage is not None:
             failed.usage.CopyFrom(self.record.usage)
+        if self.record.cost is not None:
+            failed.cost.CopyFrom(self.record.cost)
         return self.number(batch)
 
     def close_report(self) -> None:
@@ -193,9 +202,12 @@ class Run:
         report.queued_us = round(self.queued_s * 1e6)
         self.over = True
 
-    def account(self, attempt: Attempt, usage: Usage) -> None:
-        """What an attempt used although it did not answer."""
+    def account(self, attempt: Attempt, usage: Usage, cost: Cost | None) -> None:
+        """What an attempt used although it did not answer, and what that cost, if it is known."""
         attempt.usage.CopyFrom(usage)
+        if cost is not None:
+            attempt.cost.CopyFrom(cost)
+        self.record.cost = self._whole_cost()
         given_up = [earlier.usage for earlier in self.given_up]
         self.record.usage = sum_usage([*given_up, usage]) if given_up else usage
 
