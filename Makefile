@@ -53,8 +53,8 @@ sim: $(VENV)/installed ## Simulate a million requests through outages and draw d
 bench: $(VENV)/installed ## Measure what a request costs beside a bare proxy; ARGS=--quick for a first look
 	@exec $(BIN)/python -m benchmarks $(ARGS)
 
-.PHONY: check check-style check-types check-imports check-protos check-stubs
-check: check-style check-types check-imports check-protos check-stubs ## Run every check that needs no test
+.PHONY: check check-style check-types check-imports check-protos check-tables check-stubs
+check: check-style check-types check-imports check-protos check-tables check-stubs ## Run every check that needs no test
 
 check-style: $(VENV)/installed
 	$(BIN)/ruff check
@@ -69,6 +69,11 @@ check-imports: $(VENV)/installed
 check-protos: $(VENV)/installed
 	$(BIN)/buf lint
 	$(BIN)/python scripts/check_breaking.py $(AGAINST)
+
+check-tables: $(VENV)/installed
+	$(BIN)/python scripts/gen_prices.py --check
+	$(BIN)/python scripts/gen_provider_table.py --check
+	$(BIN)/python scripts/gen_settings_table.py --check
 
 check-stubs: $(GEN)/installed
 	$(GEN)/bin/python scripts/gen_protos.py --check

@@ -50,10 +50,14 @@ def trunkline_object(request_id: str, report: RoutingReport | None, cost: Cost |
         found["overhead_ms"] = report.overhead_us / 1000
         if report.queued_us:
             found["queued_ms"] = report.queued_us / 1000
+        if report.passed_over:
+            found["passed_over"] = [
+                {"target": each.target, "need": each.need, "field": each.field} for each in report.passed_over
+            ]
         if report.warnings:
             found["warnings"] = list(report.warnings)
     if cost is not None and cost.HasField("nano_usd"):
-        found["cost"] = {"nano_usd": cost.nano_usd, "source": COST_SOURCES.get(cost.source, "unknown")}
+        found["cost"] = _cost(cost)
     return found
 
 
@@ -113,11 +117,23 @@ def _attempt(attempt: Attempt) -> Json:
     for name in ("http_status", "provider_request_id", "hedge"):
         if value := getattr(attempt, name):
             found[name] = value
+    if attempt.cost.HasField("nano_usd"):
+        found["cost"] = _cost(attempt.cost)
     if attempt.HasField("failure"):
         # The reason tells enough; a provider's own words may be meant for the operator alone.
         found["reason"] = reason_word(attempt.failure.reason)
     if attempt.notes:
         found["notes"] = _notes(attempt)
+    return found
+
+
+def _cost(cost: Cost) -> Json:
+    found: Json = {"nano_usd": cost.nano_usd, "source": COST_SOURCES.get(cost.source, "unknown")}
+    for name in ("input_nano_usd", "output_nano_usd"):
+        if cost.HasField(name):
+            found[name] = getattr(cost, name)
+    if cost.price_version:
+        found["price_version"] = cost.price_version
     return found
 
 

@@ -19,6 +19,7 @@ from trunkline.v1 import (
 )
 from trunkline_server.dialects.dialect import Dialect, Ending, MalformedFrameError, NeedsBytesError
 from trunkline_server.engine.costs import cost_of
+from trunkline_server.engine.output_limit import within_limit
 from trunkline_server.engine.run import Run
 from trunkline_server.routing.step import Go
 from trunkline_server.telemetry.instruments import Bins
@@ -130,6 +131,9 @@ class Attempt:
         `notes` tell what was changed of the request before it came here.
         """
         self._limit_text = FIRST_TOKEN_LIMIT if stream else ITS_SHARE
+        self._request, capped = within_limit(self._request, self._target)
+        if capped is not None:
+            self._report.notes.append(capped)
         try:
             wire = self._dialect.encode(self._request, self._target, stream=stream)
         except NeedsBytesError as error:

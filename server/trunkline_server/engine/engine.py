@@ -56,6 +56,7 @@ from trunkline_server.ledger.ledger import Ledger
 from trunkline_server.routing.catalog import Catalog
 from trunkline_server.routing.course import Course
 from trunkline_server.routing.health import Health
+from trunkline_server.routing.needs import fitting
 from trunkline_server.routing.step import Go
 from trunkline_server.telemetry.defect import report_defect
 from trunkline_server.telemetry.telemetry import Telemetry
@@ -223,6 +224,9 @@ class Engine:
             plan = plan_for(request, principal, self.catalog)
             if plan.route:
                 run.record.report.route = plan.route
+            plan, passed_over = fitting(plan, request)
+            if passed_over:
+                run.record.report.passed_over.extend(passed_over)
             run.watch.deadline = min(run.watch.deadline, run.watch.now() + plan.policy.total_s)
             course = Course(plan, self._health, self._rng, deadline=run.watch.deadline, stream=stream)
             pursuit = Pursuit(run, request, course, self._queues, recalled)

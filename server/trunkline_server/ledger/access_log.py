@@ -98,6 +98,8 @@ def request_entry(record: RequestRecord) -> Entry:
         _add_cost(entry, record.cost)
     if failure is not None:
         _add_failure(entry, failure)
+    if report.passed_over:
+        entry["passed_over"] = [outcomes.bounded(each.target) for each in report.passed_over]
     if record.tags:
         entry["tags"] = _bounded_tags(record.tags)
     return entry
@@ -156,6 +158,9 @@ def _add_usage(entry: Entry, usage: Usage) -> None:
 def _add_cost(entry: Entry, cost: Cost) -> None:
     if cost.HasField("nano_usd"):
         entry["cost_nano_usd"] = cost.nano_usd
+        entry["cost_source"] = outcomes.COST_SOURCES.get(cost.source, "unknown")
+        if cost.price_version:
+            entry["price_version"] = cost.price_version
 
 
 def _add_failure(entry: Entry, failure: Failure) -> None:

@@ -53,7 +53,7 @@ def _vertex(model: str) -> KnownName | None:
     if name.startswith("gemini-"):
         return KnownName(name, "google", own_api=True)
     if name.startswith("claude-"):
-        return KnownName(name.replace("@default", "").replace("@", "-"), "anthropic", own_api=True)
+        return KnownName(name.partition("@")[0], "anthropic", own_api=True)
     return None
 
 

@@ -63,6 +63,8 @@ STATUS: Final = "trunkline.status"
 # On attempts.
 ATTEMPT: Final = "trunkline.attempt"
 COST_NANO_USD: Final = "trunkline.cost_nano_usd"
+COST_SOURCE: Final = "trunkline.cost_source"
+PRICE_VERSION: Final = "trunkline.price_version"
 DIALECT: Final = "trunkline.dialect"
 HEDGE: Final = "trunkline.hedge"
 PROVIDER_REQUEST_ID: Final = "trunkline.provider_request_id"

@@ -5,7 +5,7 @@ import re
 import grpc
 
 from trunkline.errors import BY_REASON, GatewayError
-from trunkline.v1 import AttemptOutcome, ErrorReason, Failure
+from trunkline.v1 import AttemptOutcome, CostSource, ErrorReason, Failure
 
 ANSWERED = "answered"
 FAILED = "failed"
@@ -20,6 +20,13 @@ OUTCOMES = {
 
 FAULTS = frozenset({AttemptOutcome.ATTEMPT_OUTCOME_FAILED, AttemptOutcome.ATTEMPT_OUTCOME_TIMED_OUT})
 """The ends of attempts that are a provider's fault."""
+
+COST_SOURCES = {
+    value: name.removeprefix("COST_SOURCE_").lower()
+    for name, value in CostSource.items()
+    if value != CostSource.COST_SOURCE_UNSPECIFIED
+} | {CostSource.COST_SOURCE_UNSPECIFIED: "unknown"}
+"""Where the figure of a cost comes from."""
 
 _STATUSES = {code.value[0]: code.name for code in grpc.StatusCode}
 _REASONS = {

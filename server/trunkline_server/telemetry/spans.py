@@ -259,6 +259,9 @@ def attempt_attributes(record: RequestRecord, attempt: Attempt, peer: Peer) -> d
         _add_usage(found, attempt.usage)
     if attempt.cost.HasField("nano_usd"):
         found[names.COST_NANO_USD] = attempt.cost.nano_usd
+        found[names.COST_SOURCE] = outcomes.COST_SOURCES.get(attempt.cost.source, "unknown")
+        if attempt.cost.price_version:
+            found[names.PRICE_VERSION] = attempt.cost.price_version
     if attempt.HasField("failure"):
         found |= _known({names.PROVIDER_CODE: outcomes.provider_code(attempt.failure)})
     if attempt.outcome in outcomes.FAULTS:

@@ -299,6 +299,7 @@ class RoutingReport(_message.Message):
     RESUMED_FIELD_NUMBER: _builtins.int
     JOINED_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    PASSED_OVER_FIELD_NUMBER: _builtins.int
     target: _builtins.str
     """The target that answered: "provider/model". Empty: none did, or the answer cache."""
     duration_us: _builtins.int
@@ -329,6 +330,12 @@ class RoutingReport(_message.Message):
     def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What an operator or provider wants the caller to know (deprecation, nearing a limit). Empty: nothing."""
 
+    @_builtins.property
+    def passed_over(self) -> _containers.RepeatedCompositeFieldContainer[Global___PassedOver]:
+        """Targets that were not called because they are known to lack what the request needs, in the order of the route.
+        Empty: none.
+        """
+
     def __init__(
         self,
         *,
@@ -345,16 +352,47 @@ class RoutingReport(_message.Message):
         resumed: _builtins.bool = ...,
         joined: _builtins.bool = ...,
         warnings: _abc.Iterable[_builtins.str] | None = ...,
+        passed_over: _abc.Iterable[Global___PassedOver] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_first_token_us", b"_first_token_us", "first_token_us", b"first_token_us"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_first_token_us", b"_first_token_us", "attempts", b"attempts", "cached", b"cached", "duration_us", b"duration_us", "first_token_us", b"first_token_us", "joined", b"joined", "overhead_us", b"overhead_us", "queued_us", b"queued_us", "resumed", b"resumed", "route", b"route", "strategy", b"strategy", "target", b"target", "trace_id", b"trace_id", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_first_token_us", b"_first_token_us", "attempts", b"attempts", "cached", b"cached", "duration_us", b"duration_us", "first_token_us", b"first_token_us", "joined", b"joined", "overhead_us", b"overhead_us", "passed_over", b"passed_over", "queued_us", b"queued_us", "resumed", b"resumed", "route", b"route", "strategy", b"strategy", "target", b"target", "trace_id", b"trace_id", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__first_token_us: _TypeAlias = _typing.Literal["first_token_us"]  # noqa: Y015
     _WhichOneofArgType__first_token_us: _TypeAlias = _typing.Literal["_first_token_us", b"_first_token_us"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__first_token_us) -> _WhichOneofReturnType__first_token_us | None: ...
 
 Global___RoutingReport: _TypeAlias = RoutingReport  # noqa: Y015
+
+@_typing.final
+class PassedOver(_message.Message):
+    """A target that a request did not go to, because its model is known to lack something."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGET_FIELD_NUMBER: _builtins.int
+    NEED_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
+    target: _builtins.str
+    """The target: "provider/model"."""
+    need: _builtins.str
+    """What it lacks, as a noun: "images", "forced tool choice"."""
+    field: _builtins.str
+    """Path of the field in CompleteRequest that needs it, such as "messages[3].parts[0].image"."""
+    def __init__(
+        self,
+        *,
+        target: _builtins.str = ...,
+        need: _builtins.str = ...,
+        field: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "need", b"need", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PassedOver: _TypeAlias = PassedOver  # noqa: Y015
 
 @_typing.final
 class Attempt(_message.Message):
