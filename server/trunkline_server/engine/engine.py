@@ -216,7 +216,7 @@ class Engine:
             self._runs.add(run)
             request = folded(request, context)
             run.strict = request.HasField("routing") and request.routing.strict
-            validate(request, self._limits)
+            special = validate(request, self._limits)
             if self._telemetry.captures(run.record.trace):
                 run.record.content = Content(request)
             collector = self._reasoning.collector(request, principal)
@@ -224,7 +224,7 @@ class Engine:
             plan = plan_for(request, principal, self.catalog)
             if plan.route:
                 run.record.report.route = plan.route
-            plan, passed_over = fitting(plan, request)
+            plan, passed_over = fitting(plan, request, special, size_bytes)
             if passed_over:
                 run.record.report.passed_over.extend(passed_over)
             run.watch.deadline = min(run.watch.deadline, run.watch.now() + plan.policy.total_s)

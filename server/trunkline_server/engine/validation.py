@@ -1,7 +1,7 @@
 """Whether a request keeps the contract's rules: every broken one is named with its field."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import orjson
 from google.protobuf.message import Message as ProtoMessage
@@ -52,19 +52,25 @@ _ROLES = _SPEAKERS | {Role.ROLE_TOOL}
 Violations = Iterator[tuple[str, str]]
 
 
-def validate(request: CompleteRequest, limits: Limits) -> None:
-    """Raises InvalidRequestError with up to ten violations. `prompt` has been folded into `messages` before."""
+def validate(request: CompleteRequest, limits: Limits) -> Sequence[int]:
+    """Raises InvalidRequestError with up to ten violations. `prompt` has been folded into `messages` before.
+
+    Gives the places of those messages that hold more than text: who looks for something in particular need not look
+    through all of a long conversation again.
+    """
     found = []
-    for field, description in _violations(request, limits):
+    special: list[int] = []
+    for field, description in _violations(request, limits, special):
         found.append(FieldViolation(field=field, description=description))
         if len(found) == MAX_VIOLATIONS:
             break
     if found:
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         raise InvalidRequestError(f"{found[0].field}: {found[0].description}{more}", violations=found)
+    return special
 
 
-def _violations(request: CompleteRequest, limits: Limits) -> Violations:
+def _violations(request: CompleteRequest, limits: Limits, special: list[int]) -> Violations:
     if not request.model:
         yield "model", "is required"
     if not request.messages:
@@ -74,6 +80,7 @@ def _violations(request: CompleteRequest, limits: Limits) -> Violations:
         return
     for index, message in enumerate(request.messages):
         if not _is_plain(message):
+            special.append(index)
             yield from _message(f"messages[{index}]", message)
     if request.tools:
         yield from _tools(request)

@@ -56,14 +56,17 @@ class Need(NamedTuple):
     """Whether the request fails without; else it is done without where nobody has it, with a translation note."""
 
 
-def fitting(plan: Plan, request: CompleteRequest) -> tuple[Plan, Sequence[PassedOver]]:
+def fitting(
+    plan: Plan, request: CompleteRequest, special: Sequence[int], size_bytes: int
+) -> tuple[Plan, Sequence[PassedOver]]:
     """The plan without the targets that cannot serve the request, and which those are.
 
+    `special` are the places of the messages that hold more than text, `size_bytes` is the size of the whole request.
     Raises UnsupportedByModelError or ContextLengthError, with what each lacks, if no target is left.
     """
     if not any(target.facts.known or target.facts.max_input_tokens for target in plan.targets):
         return plan, ()
-    needs = needs_of(request)
+    needs = needs_of(request, special, size_bytes)
     if not needs:
         return plan, ()
     lacking = [_lacking(target.facts, needs) for target in plan.targets]
@@ -82,11 +85,11 @@ def fitting(plan: Plan, request: CompleteRequest) -> tuple[Plan, Sequence[Passed
     raise _nobody(plan, found)
 
 
-def needs_of(request: CompleteRequest) -> list[Need]:
+def needs_of(request: CompleteRequest, special: Sequence[int], size_bytes: int) -> list[Need]:
     """All that the request needs beside text in and text out."""
     found: list[Need] = []
-    for index, message in enumerate(request.messages):
-        for place, part in enumerate(message.parts):
+    for index in special:
+        for place, part in enumerate(request.messages[index].parts):
             if not part.HasField("text"):
                 found += _of_part(part, f"messages[{index}].parts[{place}]")
     found += _of_parameters(request)
@@ -95,8 +98,7 @@ def needs_of(request: CompleteRequest) -> list[Need]:
     if request.messages and request.messages[-1].role == Role.ROLE_ASSISTANT:
         at = f"messages[{len(request.messages) - 1}]"
         found.append(_feature("going on from an assistant message", at, Feature.FEATURE_PREFILL, must=False))
-    size = request.ByteSize()
-    if size > _SMALL_BYTES:
+    if size_bytes > _SMALL_BYTES:
         found += _of_size(request)
     return found
 

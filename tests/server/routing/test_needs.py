@@ -1,6 +1,6 @@
 """Targets that are known to lack what a request needs are not called; those of which nothing is known are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -38,6 +38,10 @@ def plan(*targets: Target) -> Plan:
 
 def names(found: Plan) -> list[str]:
     return [each.model for each in found.targets]
+
+
+def fit(whole: Plan, request: CompleteRequest) -> tuple[Plan, Sequence[PassedOver]]:
+    return fitting(whole, request, range(len(request.messages)), request.ByteSize())
 
 
 def asked(change: Change = lambda _: None) -> CompleteRequest:
@@ -132,7 +136,7 @@ def test_a_target_that_lacks_what_must_be_is_passed_over(
     change: Change, lacking: Target, need: str, field: str
 ) -> None:
     able = target("able", "citations")
-    found, passed = fitting(plan(lacking, able, STRANGER), asked(change))
+    found, passed = fit(plan(lacking, able, STRANGER), asked(change))
     assert names(found) == ["able", "stranger"]
     assert passed == [PassedOver(target=lacking.name, need=need, field=field)]
 
@@ -142,16 +146,16 @@ def test_if_nobody_can_the_error_names_need_field_and_target(
     change: Change, lacking: Target, need: str, field: str
 ) -> None:
     with pytest.raises(UnsupportedByModelError) as caught:
-        fitting(plan(lacking), asked(change))
+        fit(plan(lacking), asked(change))
     assert f"{lacking.name} lacks {need}" in caught.value.message
     assert [violation.field for violation in caught.value.violations] == [field]
 
 
 @pytest.mark.parametrize(("change", "lacking"), RATHER)
 def test_what_can_be_done_without_only_prefers_targets(change: Change, lacking: Target) -> None:
-    found, passed = fitting(plan(lacking, STRANGER), asked(change))
+    found, passed = fit(plan(lacking, STRANGER), asked(change))
     assert (names(found), len(passed)) == (["stranger"], 1)
-    found, passed = fitting(plan(lacking), asked(change))
+    found, passed = fit(plan(lacking), asked(change))
     assert (names(found), list(passed)) == (["t"], [])
 
 
@@ -160,7 +164,7 @@ def test_a_need_that_must_be_met_counts_more_than_one_that_may() -> None:
         _image(request)
         _stop(request)
 
-    found, passed = fitting(plan(target("blind", input=["text"]), target("endless", "stop")), asked(change))
+    found, passed = fit(plan(target("blind", input=["text"]), target("endless", "stop")), asked(change))
     assert names(found) == ["endless"]
     assert [each.need for each in passed] == ["images"]
 
@@ -168,17 +172,17 @@ def test_a_need_that_must_be_met_counts_more_than_one_that_may() -> None:
 @pytest.mark.parametrize("change", [row[0] for row in MUST])
 def test_nothing_is_held_against_a_stranger(change: Change) -> None:
     whole = plan(STRANGER)
-    assert fitting(whole, asked(change)) == (whole, ())
+    assert fit(whole, asked(change)) == (whole, ())
 
 
 def test_a_plain_request_needs_nothing_and_leaves_the_plan_as_it_is() -> None:
     whole = plan(TEXT_ONLY, STRANGER)
-    assert needs_of(asked()) == []
-    assert fitting(whole, asked())[0] is whole
+    assert needs_of(asked(), [0], 9) == []
+    assert fit(whole, asked())[0] is whole
 
 
 def test_a_text_file_is_no_document() -> None:
-    assert fitting(plan(TEXT_ONLY), asked(_note))[1] == ()
+    assert fit(plan(TEXT_ONLY), asked(_note))[1] == ()
 
 
 def test_a_prompt_that_is_surely_too_large_goes_where_it_may_fit() -> None:
@@ -186,11 +190,11 @@ def test_a_prompt_that_is_surely_too_large_goes_where_it_may_fit() -> None:
         request.messages[0].parts[0].text = "x" * 80_000
 
     small, large = target("small", max_input_tokens=9_000), target("large", max_input_tokens=100_000)
-    found, passed = fitting(plan(small, large), asked(change))
+    found, passed = fit(plan(small, large), asked(change))
     assert names(found) == ["large"]
     assert passed[0].need == "a window of 10000 tokens"
     with pytest.raises(ContextLengthError):
-        fitting(plan(small), asked(change))
+        fit(plan(small), asked(change))
 
 
 def test_a_prompt_that_may_fit_is_the_providers_to_judge() -> None:
@@ -198,10 +202,10 @@ def test_a_prompt_that_may_fit_is_the_providers_to_judge() -> None:
         request.messages[0].parts[0].text = "x" * 60_000
 
     small = target("small", max_input_tokens=9_000)
-    assert names(fitting(plan(small), asked(change))[0]) == ["small"]
+    assert names(fit(plan(small), asked(change))[0]) == ["small"]
 
 
 def test_many_targets_do_not_make_a_long_error() -> None:
     with pytest.raises(UnsupportedByModelError) as caught:
-        fitting(plan(*[target(f"t{index}", "tools") for index in range(50)]), asked(_tool))
+        fit(plan(*[target(f"t{index}", "tools") for index in range(50)]), asked(_tool))
     assert caught.value.message.endswith("p/t4 lacks tools and 45 more")
