@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator
 
 import httpx2
 import openai
@@ -11,50 +10,17 @@ from openai.types.chat import ChatCompletionMessageParam
 
 from contract_answer import read_contract
 from folding import order_violations
-from recorded_chat import target_of
+from recorded_chat import answer_of, batches_of, target_of, vendor_body
 from recorded_traffic import Json, Record
-from trunkline.answer import AnswerBuilder
-from trunkline.v1 import CompleteResponse, StreamCompleteResponse
 from trunkline_bridge.json_text import dump
 from trunkline_bridge.openai.chat_request import read_chat_request
 from trunkline_bridge.openai.chat_response import chat_completion
 from trunkline_bridge.openai.chat_stream import ChunkEncoder
 from trunkline_server.dialects.openai_chat import OpenAIChat
-from trunkline_server.transport.sse import SseParser
 from wire_answer import Said, SaidChoice, lost, own_members, read_answer, read_chunks, whole_of
-
-# What arrives at once; so little that frames are cut, and that a batch holds a few events.
-READ_BYTES = 700
 
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Say something"}]
 EVENT_STREAM = {"content-type": "text/event-stream"}
-
-
-def batches_of(record: Record) -> Iterator[StreamCompleteResponse]:
-    """The answer as the engine hands it on: a batch for each read, the last one with the end."""
-    decoder, parser = OpenAIChat().decoder(target_of(record)), SseParser()
-    batch = StreamCompleteResponse()
-    if record.stream:
-        for start in range(0, len(record.body), READ_BYTES):
-            for frame in parser.feed(record.body[start : start + READ_BYTES]):
-                decoder.feed(frame, batch.events)
-            yield batch
-            batch = StreamCompleteResponse()
-        for frame in parser.close():
-            decoder.feed(frame, batch.events)
-    else:
-        decoder.whole(record.body, batch.events)
-    ending = decoder.close(batch.events)
-    assert ending.complete
-    batch.events.add().finished.CopyFrom(ending.finished)
-    yield batch
-
-
-def answer_of(record: Record) -> CompleteResponse:
-    builder = AnswerBuilder()
-    for batch in batches_of(record):
-        builder.add(batch)
-    return builder.response()
 
 
 def whole_rest(record: Record) -> Json:
@@ -72,12 +38,6 @@ def streamed_rest(record: Record) -> bytes:
 def uses_functions(record: Record) -> bool:
     """Whether the client speaks the deprecated functions API, and is answered in it."""
     return bool(record.request and record.request.get("functions"))
-
-
-def vendor_body(record: Record) -> Json:
-    """The vendor's answer as one body, however it came."""
-    body: Json = whole_of(read_chunks(record.body)) if record.stream else json.loads(record.body)
-    return body
 
 
 def said_by_vendor(record: Record) -> Said:
