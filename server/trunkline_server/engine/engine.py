@@ -137,9 +137,9 @@ class Engine:
         self.admission.enter(size_bytes)
         try:
             asked = folded(request.request, context)
-            validate(asked, self._limits)
+            special = validate(asked, self._limits)
             asked, _ = self._reasoning.recall(asked, principal)
-            plan = plan_for(asked, principal, self.catalog)
+            plan, _ = fitting(plan_for(asked, principal, self.catalog), asked, special, size_bytes)
             return await self._counting.count(asked, plan.targets[0], context)
         finally:
             self.admission.leave(size_bytes)
