@@ -174,6 +174,28 @@ async def test_a_cut_stream_costs_what_came_of_it() -> None:
         assert gateway.ledger.records[0].cost == attempt.cost
 
 
+async def test_a_caller_that_leaves_has_paid_for_what_came() -> None:
+    async def script(answer: Answer) -> None:
+        await answer.start_stream()
+        await answer.frame({"id": "c", "choices": [{"index": 0, "delta": {"role": "assistant", "content": "x" * 400}}]})
+        await answer.call.closed.wait()
+
+    async with (
+        running_upstream(script) as up,
+        running_gateway(settings_of(up, ["p/gpt-4o"])) as gateway,
+        trunkline.AsyncClient(gateway.grpc_address) as client,
+    ):
+        async with client.stream(CompleteRequest(model="m", prompt="Hi")) as events:
+            async for event in events:
+                if event.HasField("text") or event.HasField("part_started"):
+                    break
+        await up.wait_until_idle()
+    [record] = gateway.ledger.records
+    assert record.cost is not None
+    assert record.cost.source == CostSource.COST_SOURCE_ESTIMATED
+    assert record.cost == record.report.attempts[0].cost
+
+
 async def test_attempts_that_gave_nothing_but_used_tokens_are_paid_for() -> None:
     calls = 0
     good = answering()

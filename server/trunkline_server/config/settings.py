@@ -334,7 +334,7 @@ class PriceSettings(_Settings):
     cache_write_usd_per_million: Usd | None = None
     """Input written to the prompt cache. Unset: as other input."""
     cache_write_1h_usd_per_million: Usd | None = None
-    """Input written to the prompt cache for an hour; needs cache_write_usd_per_million. Unset: as other writes."""
+    """Input written to the prompt cache for an hour. Unset: as other writes."""
     reasoning_usd_per_million: Usd | None = None
     """Output spent on reasoning. Unset: as other output."""
     input_audio_usd_per_million: Usd | None = None
