@@ -20,6 +20,9 @@ _TRUTH = "must be true or false"
 _MESSAGES: Final[Mapping[str, str]] = {
     "bool_parsing": _TRUTH,
     "bool_type": _TRUTH,
+    "decimal_max_places": "must have at most {decimal_places} digits behind the point",
+    "decimal_parsing": _NUMBER,
+    "decimal_type": _NUMBER,
     "dict_type": _MAPPING,
     "finite_number": _NUMBER,
     "float_parsing": _NUMBER,

@@ -49,7 +49,7 @@ Origin = Annotated[str, AfterValidator(check_origin)]
 NetworkText = Annotated[str, AfterValidator(check_network)]
 Usd = Annotated[
     Decimal,
-    Field(ge=0, le=1_000_000, max_digits=15, decimal_places=9, allow_inf_nan=False),
+    Field(ge=0, le=1_000_000, decimal_places=9, allow_inf_nan=False),
     WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1_000_000}),
 ]
 ModalityName = Literal["text", "image", "audio", "video", "document"]

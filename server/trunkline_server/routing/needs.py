@@ -26,6 +26,9 @@ from trunkline_server.routing.plan import Plan
 CHARS_PER_TOKEN: Final = 8
 """More than any model has of usual text: what is too large by this measure is too large by any."""
 
+_SMALL_BYTES: Final = 4096 * CHARS_PER_TOKEN
+"""A request of fewer bytes fits every window there is."""
+
 MAX_NAMED: Final = 5
 """Most targets that an error names."""
 
@@ -53,18 +56,19 @@ class Need(NamedTuple):
     lacks: Callable[[ModelFacts], bool]
     """Whether a model is known not to have it."""
     must: bool = True
-    """Whether the request fails without; else it is done without where nobody has it, with a translation note."""
+    """Whether the request fails without; else those that have it are asked first, and others do without it, with a
+    translation note."""
 
 
 def fitting(
     plan: Plan, request: CompleteRequest, special: Sequence[int], size_bytes: int
 ) -> tuple[Plan, Sequence[PassedOver]]:
-    """The plan without the targets that cannot serve the request, and which those are.
+    """The plan without the targets that cannot serve the request, those first that serve it best; and who is left out.
 
     `special` are the places of the messages that hold more than text, `size_bytes` is the size of the whole request.
     Raises UnsupportedByModelError or ContextLengthError, with what each lacks, if no target is left.
     """
-    if not any(target.facts.known or target.facts.max_input_tokens for target in plan.targets):
+    if not _says_anything(plan):
         return plan, ()
     needs = needs_of(request, special, size_bytes)
     if not needs:
@@ -72,17 +76,18 @@ def fitting(
     lacking = [_lacking(target.facts, needs) for target in plan.targets]
     if not any(lacking):
         return plan, ()
-    # Those that have all come to be asked; failing that, those that have what must be.
-    for found in (lacking, [[need for need in each if need.must] for each in lacking]):
-        fit = [target for target, lacks in zip(plan.targets, found, strict=True) if not lacks]
-        if fit:
-            passed = [
-                PassedOver(target=target.name, need=lacks[0].name, field=lacks[0].field)
-                for target, lacks in zip(plan.targets, found, strict=True)
-                if lacks
-            ]
-            return (replace(plan, targets=tuple(fit)) if passed else plan), passed
-    raise _nobody(plan, found)
+    musts = [[need for need in lacks if need.must] for lacks in lacking]
+    able = [place for place, lacks in enumerate(musts) if not lacks]
+    if not able:
+        raise _nobody(plan, musts)
+    # Who lacks what can be done without comes last, but comes: a note is better than a failure.
+    able.sort(key=lambda place: bool(lacking[place]))
+    passed = [
+        PassedOver(target=target.name, need=lacks[0].name, field=lacks[0].field)
+        for target, lacks in zip(plan.targets, musts, strict=True)
+        if lacks
+    ]
+    return replace(plan, targets=tuple(plan.targets[place] for place in able)), passed
 
 
 def needs_of(request: CompleteRequest, special: Sequence[int], size_bytes: int) -> list[Need]:
@@ -101,10 +106,6 @@ def needs_of(request: CompleteRequest, special: Sequence[int], size_bytes: int) 
     if size_bytes > _SMALL_BYTES:
         found += _of_size(request)
     return found
-
-
-_SMALL_BYTES: Final = 4096 * CHARS_PER_TOKEN
-"""A request of fewer bytes fits every window there is."""
 
 
 def _of_part(part: Part, at: str) -> Iterator[Need]:
@@ -174,6 +175,14 @@ def _of_size(request: CompleteRequest) -> Iterator[Need]:
 
 def _feature(name: str, field: str, feature: "Feature.ValueType", *, must: bool = True) -> Need:
     return Need(name, field, lambda facts: facts.cannot(feature), must)
+
+
+def _says_anything(plan: Plan) -> bool:
+    """Whether something is known of any target."""
+    for target in plan.targets:  # noqa: SIM110 any() makes a generator, for each request
+        if target.facts.known or target.facts.max_input_tokens is not None:
+            return True
+    return False
 
 
 def _lacking(facts: ModelFacts, needs: Sequence[Need]) -> list[Need]:

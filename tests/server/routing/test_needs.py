@@ -152,21 +152,22 @@ def test_if_nobody_can_the_error_names_need_field_and_target(
 
 
 @pytest.mark.parametrize(("change", "lacking"), RATHER)
-def test_what_can_be_done_without_only_prefers_targets(change: Change, lacking: Target) -> None:
+def test_who_lacks_what_can_be_done_without_comes_last(change: Change, lacking: Target) -> None:
     found, passed = fit(plan(lacking, STRANGER), asked(change))
-    assert (names(found), len(passed)) == (["stranger"], 1)
+    assert (names(found), list(passed)) == (["stranger", "t"], [])
     found, passed = fit(plan(lacking), asked(change))
     assert (names(found), list(passed)) == (["t"], [])
 
 
-def test_a_need_that_must_be_met_counts_more_than_one_that_may() -> None:
+def test_what_must_be_decides_who_is_asked_and_the_rest_only_in_which_order() -> None:
     def change(request: CompleteRequest) -> None:
         _image(request)
         _stop(request)
 
-    found, passed = fit(plan(target("blind", input=["text"]), target("endless", "stop")), asked(change))
-    assert names(found) == ["endless"]
-    assert [each.need for each in passed] == ["images"]
+    targets = plan(target("blind", input=["text"]), target("endless", "stop"), target("able", "citations"), STRANGER)
+    found, passed = fit(targets, asked(change))
+    assert names(found) == ["able", "stranger", "endless"]
+    assert [(each.target, each.need) for each in passed] == [("p/blind", "images")]
 
 
 @pytest.mark.parametrize("change", [row[0] for row in MUST])
