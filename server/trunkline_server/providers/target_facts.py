@@ -87,4 +87,8 @@ def _contract(settings: PriceSettings) -> ModelPrices:
     rates: dict[str, Rate] = {
         name.removesuffix(_SUFFIX): round(usd * _NANO) for name, usd in settings if usd is not None
     }
+    for modality in ("audio", "image"):
+        # What is both cached and, say, sound is cached, and must be counted once.
+        if "cache_read" in rates and f"input_{modality}" in rates:
+            rates[f"cache_read_{modality}"] = rates["cache_read"]
     return fixed(rates)

@@ -8,7 +8,7 @@ import pytest
 from anthropic.types import ModelParam
 from openai.types import ChatModel
 
-from trunkline.v1 import Feature, Modality, ReasoningEffort
+from trunkline.v1 import Feature, Modality, ModalityTokens, ReasoningEffort, Usage
 from trunkline_server.config.settings import FeatureName, ModalityName, TargetSettings
 from trunkline_server.providers.kinds import KINDS
 from trunkline_server.providers.model_book import (
@@ -185,6 +185,23 @@ def test_contract_prices_replace_the_list() -> None:
     pricing = prices.pricing(0)
     assert (pricing.input_nano_usd_per_million, pricing.output_nano_usd_per_million) == (1_500_000_000, 2_000_000_000)
     assert pricing.price_version == ""
+
+
+def test_what_is_cached_and_sound_is_paid_once_by_contract() -> None:
+    said = {"input_usd_per_million": 1, "output_usd_per_million": 1}
+    prices = target(
+        "vllm", "m", prices=said | {"cache_read_usd_per_million": 0, "input_audio_usd_per_million": 3}
+    ).prices
+    usage = Usage(
+        input_tokens=1000,
+        cache_read_tokens=300,
+        input_by_modality=ModalityTokens(audio=500),
+        cache_read_by_modality=ModalityTokens(audio=200),
+    )
+    assert prices is not None
+    cost = prices.cost(usage, "", 0)
+    assert cost is not None
+    assert cost.nano_usd == 300 * 3_000 + 400 * 1_000  # 300 of sound, 400 of text; the rest is cached
 
 
 def test_nothing_is_known_of_a_stranger() -> None:
