@@ -49,7 +49,7 @@ class EventStream:
         self._response = web.StreamResponse(headers={**_HEADERS, REQUEST_ID: call_id})
         self._writing = False
         self._since = self._loop.time()
-        """When the present write or silence began."""
+        """When the last write began, and with it the silence after it: one look at the clock is for both."""
         self._timer: asyncio.TimerHandle | None = None
         self._beat: asyncio.Task[None] | None = None
 
@@ -90,7 +90,6 @@ class EventStream:
         except ConnectionError as error:
             raise ClientLeftError from error
         self._writing = False
-        self._since = self._loop.time()
 
     def _check(self) -> None:
         if self._writing:

@@ -39,7 +39,6 @@ MAX_NOTES = 100
 AFTER_FINISH_S = 1.0
 # How long a connection whose answer is complete may take to end, so that it can be used again.
 LINGER_S = 1.0
-NS_PER_S = 1_000_000_000
 
 FIRST_TOKEN_LIMIT = "the first-token limit"  # noqa: S105 a token of a model
 ITS_SHARE = "its share of the time for the request"
@@ -70,7 +69,7 @@ class Attempt:
         span_id: int,
         chunks: Sequence[Bins] = (),
     ) -> None:
-        """`chunks` take the seconds between two batches of content."""
+        """`chunks` take the seconds that each batch of content takes, after the first one."""
         self.over = False
         """Whether the last batch, the one with `finished`, has been given."""
         self.begun = False
@@ -84,10 +83,10 @@ class Attempt:
         self._transport = transport
         self._idle_s = idle_s
         self._chunks = chunks
-        self._arrived_ns = 0
-        """When the provider was last heard of."""
-        self._given_ns = 0
-        """When what was given last had arrived."""
+        self._untimed = False
+        """Whether content was given that `chunks` do not know of yet."""
+        self._given_at = 0.0
+        """When more was asked for after content had been given, on the loop's clock; 0: never."""
         self._span_id = span_id
         self._loop = run.watch.loop
         self._report = run.begin_attempt(target, span_id)
@@ -194,8 +193,7 @@ class Attempt:
                 del events[count:]
                 return batch
             if count and (self.begun or self._begin(batch)):
-                if self._chunks:
-                    self._time_chunk()
+                self._untimed = True
                 if self._reads:
                     self._given.append(batch)
                 return batch
@@ -312,32 +310,35 @@ class Attempt:
         if self._first_piece:
             chunk, self._first_piece = self._first_piece, b""
             return chunk
-        watch, finished = self._run.watch, self._decoder.finished
+        run, finished = self._run, self._decoder.finished
+        watch = run.watch
+        # Once the caller has content this is awaited for each batch, and `now` is all that it looks at a clock for.
+        now = self._loop.time() if self.begun or finished else 0.0
+        if self._untimed:
+            self._time_chunk(now)
         if finished and self._request.choice_count <= 1:
             # With several choices, all that began may have finished before the next begins.
-            watch.waiting(self._loop.time() + AFTER_FINISH_S, "the time for usage after the end")
+            watch.waiting(now + AFTER_FINISH_S, "the time for usage after the end")
         elif self.begun:
-            watch.waiting(self._loop.time() + self._idle_s, IDLE_LIMIT)
+            watch.waiting(now + self._idle_s, IDLE_LIMIT)
         else:
             watch.waiting(self._limit_at, self._limit_text)
-        began = time.monotonic_ns()
         try:
-            # As `_read` does, without its coroutine: this is awaited for each event.
-            return await exchange.read()
+            return await (exchange.read() if run.committed else self._read(exchange))
         except (ProviderSilentError, ProviderBadAnswerError):
             if not finished:
                 raise
             return b""
         finally:
-            self._arrived_ns = now = time.monotonic_ns()
-            self._run.provider_wait_ns += now - began
             watch.arrived()
 
-    def _time_chunk(self) -> None:
-        if self._given_ns:
+    def _time_chunk(self, now: float) -> None:
+        """A chunk takes from asking for it to asking for the next one, which is as soon as it has been taken."""
+        self._untimed = False
+        if self._given_at:
             for bins in self._chunks:
-                bins.add((self._arrived_ns - self._given_ns) / NS_PER_S)
-        self._given_ns = self._arrived_ns
+                bins.add(now - self._given_at)
+        self._given_at = now
 
     def _begin(self, batch: StreamCompleteResponse) -> bool:
         """Whether `batch` holds content; if so, it is the first that this attempt gives."""

@@ -50,6 +50,7 @@ class Run:
         "given_up",
         "inlining",
         "over",
+        "own_us",
         "phase",
         "provider_wait_ns",
         "queued_s",
@@ -75,7 +76,9 @@ class Run:
         self.strict = False
         """Whether what cannot be carried or read is an error instead of a note."""
         self.provider_wait_ns = 0
-        """Time spent waiting for providers, which is not the gateway's own."""
+        """Time spent waiting for providers, which is not the gateway's own; no longer counted once `committed`."""
+        self.own_us: int | None = None
+        """The gateway's own time until a stream's first content: what follows goes at others' pace."""
         self.queued_s = 0.0
         """Time spent waiting for a place at a target."""
         self.waited_s = 0.0
@@ -123,6 +126,8 @@ class Run:
         # Who waits for the whole answer has been given nothing yet: another target may begin it anew.
         self.committed = self.record.stream
         report.first_token_us = now
+        if self.committed:
+            self.own_us = self._own_us(now)
         started.id = self.record.request_id
         started.target = attempt.target
         if not started.created_at_ms:
@@ -197,10 +202,14 @@ class Run:
         """Fixes the times of the whole request; what comes after is not counted."""
         report = self.record.report
         report.duration_us = self.elapsed_us()
-        waited_us = round((self.queued_s + self.waited_s) * 1e6)
-        report.overhead_us = max(0, report.duration_us - self.provider_wait_ns // 1000 - waited_us)
+        report.overhead_us = self._own_us(report.duration_us) if self.own_us is None else self.own_us
         report.queued_us = round(self.queued_s * 1e6)
         self.over = True
+
+    def _own_us(self, passed_us: int) -> int:
+        """Of so much time since arrival, what neither providers nor waits took."""
+        waited_us = round((self.queued_s + self.waited_s) * 1e6)
+        return max(0, passed_us - self.provider_wait_ns // 1000 - waited_us)
 
     def account(self, attempt: Attempt, usage: Usage, cost: Cost | None) -> None:
         """What an attempt used although it did not answer, and what that cost, if it is known."""

@@ -27,7 +27,7 @@ class BatchWriter:
         self._last: StreamCompleteResponse | None = None
         self._writing = False
         self._since = self._loop.time()
-        """When the present write or silence began."""
+        """When the last write began, and with it the silence after it: one look at the clock is for both."""
         self._silent_since = self._since
         """When the last batch was written, heartbeats not counted."""
         self._timer: asyncio.TimerHandle | None = None
@@ -78,7 +78,6 @@ class BatchWriter:
         self._writing = True
         await self._context.write(batch.SerializeToString())
         self._writing = False
-        self._since = self._loop.time()
 
     def _check(self) -> None:
         now = self._loop.time()

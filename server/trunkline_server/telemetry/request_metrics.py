@@ -95,7 +95,7 @@ class RequestMetrics:
             Description(
                 name=names.OVERHEAD_METRIC,
                 unit="s",
-                text="Time that the gateway itself took for a request, waiting for providers and queues excluded.",
+                text="Time that the gateway itself took for a request, without waits; of a stream until its first content.",
                 attributes=(names.STREAM,),
             ),
             OVERHEAD_S,

@@ -114,6 +114,7 @@ class HttpTransport:
         if (line := _LINE.get()) is not None:
             sent_ns = data.sent_ns if isinstance(data, _Body) and data.sent_ns else began_ns
             exchange.waited_ns = max(0, line.received_ns - sent_ns) + line.connect_ns
+            line.timed = False
         return exchange
 
     def _headers_of(self, provider: Provider, key_index: int) -> dict[str, str]:
@@ -186,19 +187,23 @@ class _Body(aiohttp.BytesPayload):
 
 
 class _Line(asyncio.Protocol):
-    """Stands between a connection and aiohttp's protocol, and knows when something came last."""
+    """Stands between a connection and aiohttp's protocol, and knows when an answer began."""
 
-    __slots__ = ("_protocol", "connect_ns", "received_ns", "reused")
+    __slots__ = ("_protocol", "connect_ns", "received_ns", "reused", "timed")
 
     def __init__(self, protocol: asyncio.Protocol, connect_ns: int) -> None:
         self._protocol = protocol
         self.connect_ns = connect_ns
         """How long connecting took; 0 once it is used again."""
         self.received_ns = 0
+        """When the last piece came while it was `timed`."""
+        self.timed = True
+        """Whether an answer has yet to begin: of the pieces that follow, which may be many, nobody asks the time."""
         self.reused = False
 
     def data_received(self, data: bytes) -> None:
-        self.received_ns = time.monotonic_ns()
+        if self.timed:
+            self.received_ns = time.monotonic_ns()
         self._protocol.data_received(data)
 
     def eof_received(self) -> bool | None:
@@ -230,7 +235,7 @@ class _Connector(aiohttp.TCPConnector):
             return connection
         line = transport.get_protocol()
         if isinstance(line, _Line):
-            line.reused, line.connect_ns = True, 0
+            line.reused, line.timed, line.connect_ns = True, True, 0
         else:
             line = _Line(connection.protocol, time.monotonic_ns() - began_ns)
             transport.set_protocol(line)

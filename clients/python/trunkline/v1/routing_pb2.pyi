@@ -307,7 +307,9 @@ class RoutingReport(_message.Message):
     first_token_us: _builtins.int
     """Time from arrival to the first content event, microseconds. Unset: there was none."""
     overhead_us: _builtins.int
-    """Time the gateway itself took, waiting for providers and queues excluded, microseconds."""
+    """Time the gateway itself took, waiting for providers and queues excluded, microseconds. Of a stream: until its first
+    content, because what follows goes at the pace of its provider and its caller.
+    """
     queued_us: _builtins.int
     """Time spent waiting in queues, microseconds."""
     route: _builtins.str
