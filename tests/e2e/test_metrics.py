@@ -1,4 +1,7 @@
-"""GET /metrics: what is counted of requests, as Prometheus reads it, in process and split."""
+"""GET /metrics: what is counted of requests, as Prometheus reads it, in process and split, and under whose names."""
+
+import asyncio
+from contextlib import suppress
 
 import aiohttp
 import pytest
@@ -7,9 +10,16 @@ from prometheus_client.parser import text_string_to_metric_families
 import trunkline
 from openai_client import HELLO, openai_client
 from running_gateway import FORMS, Form, RunningGateway, running_gateway, settings_for
+from trunkline.context import CallContext
 from trunkline.v1 import CompleteRequest
 from trunkline_server.governance.keys import digest_of, new_key
+from trunkline_server.telemetry.instruments import MAX_SERIES
+from trunkline_server.telemetry.request_metrics import MAX_ANSWERED
 from upstream import answers, fails, in_turn, running_upstream
+
+NAMES = 10_000
+AT_ONCE = 50
+
 
 Figures = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -89,3 +99,49 @@ async def test_metrics_need_a_key_where_there_are_keys() -> None:
         ):
             assert response.status == 401
         assert await figures_of(gateway, secret.reveal())
+
+
+async def ask_for_many(gateway: RunningGateway, provider: str, count: int) -> None:
+    """So many models of an open provider, then the one that is configured."""
+    names = iter(range(count))
+
+    async def ask() -> None:
+        for number in names:
+            await asked(gateway, f"{provider}/made-up-{number}")
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(AT_ONCE):
+            group.create_task(ask())
+    await asked(gateway, "m")
+
+
+async def asked(gateway: RunningGateway, model: str) -> None:
+    with suppress(trunkline.GatewayError):
+        await gateway.core.engine.complete(CompleteRequest(model=model, prompt="Hi"), CallContext())
+
+
+def series_of(figures: Figures) -> dict[str, int]:
+    """How many series each metric has."""
+    found: dict[str, set[frozenset[tuple[str, str]]]] = {}
+    for name, labels in figures:
+        found.setdefault(name, set()).add(frozenset(pair for pair in labels if pair[0] != "le"))
+    return {name: len(series) for name, series in found.items()}
+
+
+@pytest.mark.parametrize(
+    ("provider", "count", "most"),
+    [("a", 1000, 2), ("echo", NAMES, MAX_ANSWERED + 2)],
+    ids=["that refuses them", "that answers to any"],
+)
+async def test_made_up_models_of_a_provider_crowd_out_none(provider: str, count: int, most: int) -> None:
+    refuses = fails(404, {"message": "no such model"})
+    async with running_upstream(refuses) as up, running_gateway(settings_for({"a": up.base_url})) as gateway:
+        await ask_for_many(gateway, provider, count)
+        figures = await figures_of(gateway)
+    # Of tokens there is a series for each kind.
+    assert {name: series for name, series in series_of(figures).items() if series > 2 * most} == {}
+    assert max(series_of(figures).values()) <= MAX_SERIES
+    assert figure(figures, "trunkline_requests_total", model="m") == 1
+    assert figure(figures, "trunkline_attempts_total", target="a/m") == 1
+    requests = sum(value for (name, _), value in figures.items() if name == "trunkline_requests_total")
+    assert requests == count + 1

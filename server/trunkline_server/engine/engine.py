@@ -5,7 +5,7 @@ import logging
 import math
 import random
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 
 from trunkline.answer import AnswerBuilder
@@ -91,7 +91,7 @@ class Engine:
         reasoning: ReasoningStore,
         estimator: TokenEstimator,
         media: Fetcher | None,
-        metrics_page: Callable[[], bytes],
+        metrics_page: Callable[[], Awaitable[bytes]],
     ) -> None:
         """`dialects` are by name, and so are those `counters` that there are. `media` fetches what is given by address; None: that is not done. `transports` is by the provider kind's `transport`; `metrics_page` writes what metrics there are."""
         self.catalog = catalog
@@ -175,7 +175,7 @@ class Engine:
 
     async def get_metrics(self, request: GetMetricsRequest, context: CallContext) -> GetMetricsResponse:
         self._keys.authenticate(context.credential)
-        return GetMetricsResponse(page=self._metrics_page())
+        return GetMetricsResponse(page=await self._metrics_page())
 
     async def list_running_requests(
         self, request: ListRunningRequestsRequest, context: CallContext

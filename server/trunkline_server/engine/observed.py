@@ -17,7 +17,15 @@ Figures = Iterable[tuple[Values, float]]
 
 
 def observe(metrics: Metrics, engine: Engine, health: ProcessHealth, tracing: Tracing) -> None:
-    """Adds the figures that are looked up when somebody asks for the metrics. Call it in the loop of the engine."""
+    """Adds the figures that are looked up when somebody asks for the metrics, and tells whose names they may carry.
+
+    Call it in the loop of the engine.
+    """
+
+    def is_known(name: str) -> bool:
+        return engine.catalog.knows(name)  # of the catalog as it is then: discovery replaces it
+
+    metrics.requests.is_known = is_known
     admission = engine.admission
     clock = asyncio.get_running_loop().time
     metrics.observe(names.IN_FLIGHT_METRIC, "{request}", "Requests being answered.", lambda: [((), admission.requests)])
@@ -39,10 +47,12 @@ def observe(metrics: Metrics, engine: Engine, health: ProcessHealth, tracing: Tr
         is_sum=True,
     )
 
+    shows = metrics.requests.shows
+
     def of_targets(name: str, unit: str, text: str, figure: Callable[[TargetHealth, float], float]) -> None:
         def read() -> Figures:
             now = clock()
-            return [((target.name,), figure(target, now)) for target in health.known()]
+            return [((target.name,), figure(target, now)) for target in health.known() if shows(target.name)]
 
         metrics.observe(name, unit, text, read, attributes=(names.TARGET,))
 

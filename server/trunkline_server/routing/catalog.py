@@ -53,6 +53,7 @@ class Catalog:
         self._closed = frozenset(closed)
         self._routes = {name: tuple(self._target(target) for target in names) for name, names in (routes or {}).items()}
         self._plans = self._known_plans()
+        self._targets = frozenset(target.name for plan in self._plans.values() for target in plan.targets)
 
     def plan(self, model: str) -> Plan:
         """What `model` means. Raises NotFoundError, with similar names, if it means nothing."""
@@ -63,6 +64,10 @@ class Catalog:
         if model_id and provider in self._providers and provider not in self._closed:
             return Plan(model, (self._target_of(provider, model_id),), policy=self._policy)
         raise NotFoundError(f"there is no model {model[:128]!r}{self._hint(model)}")
+
+    def knows(self, name: str) -> bool:
+        """Whether the configuration or a provider's list names this model or target, and not only some client."""
+        return name in self._plans or name in self._targets
 
     def models(self) -> list[Model]:
         """All names that are known, sorted; a provider that lists nothing shows no model though it may have many."""

@@ -88,7 +88,10 @@ class Histogram:
 
 
 class Observed:
-    """What is looked up when somebody asks: a state, such as what is in flight, or a sum that is counted elsewhere."""
+    """What is looked up when somebody asks: a state, such as what is in flight, or a sum that is counted elsewhere.
+
+    It is looked up in the loop, whose state it is; see Instruments.observe.
+    """
 
     def __init__(
         self, description: Description, read: Callable[[], Iterable[tuple[Values, float]]], *, is_sum: bool = False
@@ -100,6 +103,8 @@ class Observed:
 
 
 Instrument = Counter | Histogram | Observed
+Observations = Mapping[str, Sequence[tuple[Values, float]]]
+"""The figures of every Observed by its name."""
 
 
 class Instruments:
@@ -115,6 +120,12 @@ class Instruments:
             if name in self._all:
                 raise ValueError(f"there is an instrument {name!r} already")
             self._all[name] = instrument
+
+    def observe(self) -> Observations:
+        """Looks up whatever is looked up. Call it in the loop that answers requests, and no other thread."""
+        return {
+            name: list(instrument.read()) for name, instrument in self._all.items() if isinstance(instrument, Observed)
+        }
 
     def __iter__(self) -> Iterator[Instrument]:
         return iter(self._all.values())

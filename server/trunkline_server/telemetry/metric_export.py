@@ -3,10 +3,12 @@
 Importing this module loads OpenTelemetry's SDK, so only a process that exports does.
 """
 
+import asyncio
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
@@ -27,12 +29,24 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from trunkline import __version__
 from trunkline_server.telemetry import names
-from trunkline_server.telemetry.instruments import Bins, Counter, Histogram, Instrument, Instruments, Observed, named
+from trunkline_server.telemetry.instruments import (
+    Bins,
+    Counter,
+    Histogram,
+    Instrument,
+    Instruments,
+    Observations,
+    Observed,
+    Values,
+    named,
+)
 
 logger = logging.getLogger(__name__)
 
 SCOPE = InstrumentationScope(names.SCOPE, __version__, names.SCHEMA_URL)
 
+LOOKING_TIMEOUT_S: Final = 5.0
+"""How long a push waits for the loop to look up what is looked up."""
 # Sums since the start: what a backend missed while it was away is in the next figure, so nothing is kept for it.
 _TEMPORALITY = AggregationTemporality.CUMULATIVE
 
@@ -56,8 +70,9 @@ class MetricExport:
         self.failed = 0
         """Pushes that the backend did not take."""
 
-    def start(self) -> None:
-        """Begins to push; call it in the process that answers requests."""
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begins to push; call it in the process that answers requests. What there is to look up belongs to `loop`."""
+        self._loop = loop
         self._thread.start()
 
     def stop(self, timeout_s: float) -> None:
@@ -66,10 +81,10 @@ class MetricExport:
         self._thread.join(timeout_s)
         self._exporter.shutdown(timeout_millis=timeout_s * 1000)
 
-    def data(self) -> MetricsData:
+    def data(self, observed: Observations) -> MetricsData:
         """All figures as they are now."""
         now_ns = time.time_ns()
-        metrics = [self._metric(instrument, now_ns) for instrument in self._instruments]
+        metrics = [self._metric(instrument, observed, now_ns) for instrument in self._instruments]
         scope = ScopeMetrics(
             SCOPE, [metric for metric in metrics if metric.data.data_points], schema_url=names.SCHEMA_URL
         )
@@ -80,13 +95,18 @@ class MetricExport:
         while not stopping:
             stopping = self._stopped.wait(self._interval_s)
             try:
-                taken = self._exporter.export(self.data()) is MetricExportResult.SUCCESS
+                looking = asyncio.run_coroutine_threadsafe(self._observe(), self._loop)
+                data = self.data(looking.result(LOOKING_TIMEOUT_S))
+                taken = self._exporter.export(data) is MetricExportResult.SUCCESS
             except Exception:  # one push that goes wrong must not end all later ones
                 logger.exception("the metrics could not be pushed")
                 taken = False
             self.failed += not taken
 
-    def _metric(self, instrument: Instrument, now_ns: int) -> Metric:
+    async def _observe(self) -> Observations:
+        return self._instruments.observe()
+
+    def _metric(self, instrument: Instrument, observed: Observations, now_ns: int) -> Metric:
         description = instrument.description
         data: Sum | Gauge | HistogramData
         match instrument:
@@ -99,16 +119,13 @@ class MetricExport:
                     for values, bins in list(instrument.series.items())
                 ]
                 data = HistogramData(points, _TEMPORALITY)
-            case Observed(is_sum=True):
-                data = Sum(
-                    list(self._numbers(instrument, iter(instrument.read()), now_ns)), _TEMPORALITY, is_monotonic=True
-                )
-            case Observed():
-                data = Gauge(list(self._numbers(instrument, iter(instrument.read()), now_ns)))
+            case Observed(is_sum=is_sum):
+                looked_up = list(self._numbers(instrument, observed[description.name], now_ns))
+                data = Sum(looked_up, _TEMPORALITY, is_monotonic=True) if is_sum else Gauge(looked_up)
         return Metric(description.name, description.text, description.unit, data)
 
     def _numbers(
-        self, instrument: Instrument, figures: Iterator[tuple[tuple[str, ...], float]], now_ns: int
+        self, instrument: Instrument, figures: Iterable[tuple[Values, float]], now_ns: int
     ) -> Iterator[NumberDataPoint]:
         for values, value in figures:
             yield NumberDataPoint(named(instrument.description, values), self._started_ns, now_ns, value)

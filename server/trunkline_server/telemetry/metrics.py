@@ -11,6 +11,7 @@ from trunkline_server.telemetry.instruments import Description, Instruments, Obs
 from trunkline_server.telemetry.otlp import endpoint_of, is_off, protocol_of, url_for
 from trunkline_server.telemetry.peers import Peer
 from trunkline_server.telemetry.process_metrics import ProcessMetrics
+from trunkline_server.telemetry.prometheus import PrometheusPage
 from trunkline_server.telemetry.request_metrics import NEWEST, TODAY, GenAiNames, RequestMetrics
 from trunkline_server.values.record import RequestRecord
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricExporter
 
     from trunkline_server.telemetry.metric_export import MetricExport
-    from trunkline_server.telemetry.prometheus import PrometheusPage
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Metrics:
         """Where others add what is to be observed of them."""
         self.requests = RequestMetrics(self.instruments, peers, gen_ai=gen_ai)
         self._process = ProcessMetrics(self.instruments)
-        self._page: PrometheusPage | None = None
+        self._page = PrometheusPage(self.instruments)
         self._export: MetricExport | None = None
 
     def start(self, export: "MetricExport | None" = None) -> None:
@@ -52,7 +52,7 @@ class Metrics:
         self._process.start()
         self._export = export
         if export is not None:
-            export.start()
+            export.start(asyncio.get_running_loop())
 
     def observe(
         self, name: str, unit: str, text: str, read: Read, *, attributes: tuple[str, ...] = (), is_sum: bool = False
@@ -68,13 +68,10 @@ class Metrics:
         except Exception:  # a defect here must not undo the settlement of a request that went well
             logger.exception("request %s could not be counted", record.request_id)
 
-    def page(self) -> bytes:
+    async def page(self) -> bytes:
         """All figures in Prometheus' text format."""
-        if self._page is None:
-            from trunkline_server.telemetry.prometheus import PrometheusPage  # noqa: PLC0415 only who scrapes needs it
-
-            self._page = PrometheusPage(self.instruments)
-        return self._page.text()
+        # Of many targets it is long, and the loop has other things to do.
+        return await asyncio.to_thread(self._page.text, self.instruments.observe())
 
     async def shutdown(self, timeout_s: float = SHUTDOWN_TIMEOUT_S) -> None:
         """Pushes a last time, for at most about `timeout_s`."""

@@ -7,7 +7,15 @@ from typing import Final
 from trunkline.v1 import Attempt, AttemptOutcome, Usage
 from trunkline_server.telemetry import names, outcomes
 from trunkline_server.telemetry.gen_ai_tokens import NewestTokens, TokenMetrics, TokensOfToday
-from trunkline_server.telemetry.instruments import Bins, Counter, Description, Histogram, Instruments, Values
+from trunkline_server.telemetry.instruments import (
+    OVERFLOW,
+    Bins,
+    Counter,
+    Description,
+    Histogram,
+    Instruments,
+    Values,
+)
 from trunkline_server.telemetry.peers import Peer
 from trunkline_server.values.record import RequestRecord
 
@@ -27,6 +35,8 @@ _PEER_ATTRIBUTES: Final = (
     names.SERVER_ADDRESS,
     names.SERVER_PORT,
 )
+MAX_ANSWERED: Final = 500
+"""Most targets that only clients named and that figures tell apart."""
 _OPTIONAL_TOKENS: Final = ("cache_read", "cache_write", "reasoning")
 
 
@@ -65,6 +75,10 @@ class RequestMetrics:
     def __init__(self, instruments: Instruments, peers: Mapping[str, Peer], *, gen_ai: Sequence[GenAiNames]) -> None:
         """`gen_ai` are the editions of the conventions to go by, at least one."""
         self._peers = peers
+        self.is_known: Callable[[str], bool] = lambda name: True
+        """Whether the configuration or a provider's list names this model or target."""
+        self._answered: set[str] = set()
+        """Targets that only clients named, and that have answered."""
         self._requests = Counter(
             Description(
                 name=names.REQUESTS_METRIC,
@@ -184,16 +198,29 @@ class RequestMetrics:
         )
         self._gen_ai_tokens = [edition.tokens(instruments, _PEER_ATTRIBUTES) for edition in gen_ai]
 
+    def shows(self, name: str) -> bool:
+        """Whether figures may carry this model's or target's name.
+
+        With an open provider a client may ask for whatever it likes. What it asks for has a name here once the provider
+        has answered to it, and so many at most: nobody can crowd out the others.
+        """
+        return name in self._answered or self.is_known(name)
+
     def chunks_of(self, provider: str, model: str) -> Sequence[Bins]:
         """Where the time between two chunks of a target's stream goes, in seconds, to be looked up once an attempt."""
-        values = self._peer_values(provider, model)
+        values = self._peer_values(provider, model if self.shows(f"{provider}/{model}") else OVERFLOW)
         return [histogram.at(values) for histogram in self._chunks]
 
     def settled(self, record: RequestRecord) -> None:
         """Counts a settled request and its attempts."""
         report, failure = record.report, record.failure
+        for attempt in report.attempts:
+            if attempt.outcome == AttemptOutcome.ATTEMPT_OUTCOME_ANSWERED and not self.shows(attempt.target):
+                self._learn(attempt.target)
         # A name that led to no target is whatever the caller wrote.
         model = record.model if report.attempts or report.target or report.route else ""
+        if model and not report.route and not self.shows(model):
+            model = OVERFLOW
         outcome = outcomes.outcome(failure)
         error = outcomes.reason_name(failure) if failure is not None and outcome == outcomes.FAILED else ""
         stream = "true" if record.stream else "false"
@@ -204,25 +231,30 @@ class RequestMetrics:
             self._first_tokens.at((model,)).add(report.first_token_us / US)
         self._overheads.at((stream,)).add(report.overhead_us / US)
         if report.resumed:
-            self._resumes.add((report.target,))
+            self._resumes.add((report.target if self.shows(report.target) else OVERFLOW,))
         before: Attempt | None = None
         for attempt in report.attempts:
             self._attempt(record, attempt, model)
             if before is not None and not attempt.hedge:
                 given_up = outcomes.reason_name(before.failure) if before.HasField("failure") else ""
                 counter = self._retries if before.target == attempt.target else self._fallbacks
-                counter.add((before.target, given_up))
+                counter.add((before.target if self.shows(before.target) else OVERFLOW, given_up))
             before = attempt
 
+    def _learn(self, target: str) -> None:
+        if len(self._answered) < MAX_ANSWERED:
+            self._answered.add(target)
+
     def _attempt(self, record: RequestRecord, attempt: Attempt, model: str) -> None:
-        target, project = attempt.target, record.principal.project
+        shown = self.shows(attempt.target)
+        target, project = attempt.target if shown else OVERFLOW, record.principal.project
         outcome = outcomes.OUTCOMES[attempt.outcome]
         failed = attempt.outcome in outcomes.FAULTS
         error = (outcomes.reason_name(attempt.failure) if attempt.HasField("failure") else outcome) if failed else ""
         self._attempts.add((target, outcome, error))
-        values = self._peer_values(attempt.provider, attempt.model)
+        values = self._peer_values(attempt.provider, attempt.model if shown else OVERFLOW)
         answered = attempt.outcome == AttemptOutcome.ATTEMPT_OUTCOME_ANSWERED
-        response_model = record.response_model if answered else ""
+        response_model = (record.response_model if shown else OVERFLOW) if answered else ""
         for histogram in self._gen_ai_durations:
             histogram.at((*values, error)).add(attempt.duration_us / US)
         if record.stream and attempt.HasField("first_token_us"):
