@@ -137,16 +137,18 @@ async def open_core(settings: Settings, ledger: Ledger) -> AsyncIterator[Core]:
                 ),
                 metrics_page=metrics.page,
             )
-            observe(metrics, engine, health, tracing)
+            observe(metrics, engine, health, tracing, logs)
             yield Core(engine, http, settings, tracing if tracing.exporting else None, peers)
     finally:
         await ledger.close()
-        await tracing.shutdown()
         if handler is not None:
             logging.getLogger().removeHandler(handler)
-        if logs is not None:
-            await logs.shutdown(SHUTDOWN_TIMEOUT_S)
-        await metrics.shutdown()
+        # At once, for where one backend hangs they all may.
+        async with asyncio.TaskGroup() as ending:
+            ending.create_task(tracing.shutdown(SHUTDOWN_TIMEOUT_S))
+            ending.create_task(metrics.shutdown(SHUTDOWN_TIMEOUT_S))
+            if logs is not None:
+                ending.create_task(logs.shutdown(SHUTDOWN_TIMEOUT_S))
 
 
 def _media(settings: Settings) -> AbstractAsyncContextManager[MediaFetcher | None]:

@@ -46,7 +46,9 @@ async def ask(
             telemetry={"otlp_endpoint": collector.grpc_endpoint, "capture_content": capture or None},
         )
         async with running_gateway(settings) as gateway, openai_client(gateway) as client:
-            answer = await client.chat.completions.create(model="m", messages=messages, tools=TOOLS, stream=stream)
+            answer = await client.chat.completions.create(
+                model="m", messages=messages, tools=TOOLS, stream=stream, stop=["THE END"]
+            )
             if stream:
                 _ = [chunk async for chunk in answer]  # type: ignore[union-attr]  # it is a stream
 
@@ -92,6 +94,7 @@ async def test_what_was_asked_and_answered_stands_on_the_attempt_that_answered(*
     assert json.loads(found[names.TOOL_DEFINITIONS]) == [
         {"type": "function", "name": "look", "parameters": '{"type":"object"}'}
     ]
+    assert found[names.REQUEST_STOP_SEQUENCES] == ["THE END"]
     assert events(collector) == []
 
 

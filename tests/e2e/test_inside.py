@@ -126,7 +126,8 @@ async def test_only_keys_that_may_look_inside_do(form: Form) -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 async def test_who_asks_for_it_finds_in_the_log_what_was_done(form: Form, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, logger="trunkline_server")
+    caplog.set_level(logging.ERROR, logger="trunkline_server")
+    caplog.handler.setLevel(logging.NOTSET)
     async with running_upstream(in_turn(fails(500, {"message": "canary"}), answers("canary"))) as up:
         settings = settings_for({"a": up.base_url}, retries={"max_retries": 1, "backoff_s": 0.01})
         async with running_gateway(settings, form=form) as gateway:

@@ -118,14 +118,19 @@ async def test_each_end_has_its_figures(case: str, monkeypatch: pytest.MonkeyPat
     check_golden(GOLDENS / f"{case}.metrics.json", text)
 
 
-@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
-async def test_either_protocol_brings_the_same(protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
+@pytest.mark.parametrize("case", CASES)
+async def test_http_brings_the_same_as_grpc(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
+    monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", "gen_ai_latest_experimental/dup")
     async with running_collector() as collector:
-        if protocol != "grpc":
-            collector.grpc_endpoint = collector.http_endpoint
-        await collected("stream", "rest", collector, logs=True)
+        collector.grpc_endpoint = collector.http_endpoint
+        await collected(case, "rest", collector, logs=True)
         spans = [plain_span(span) for span in collector.spans]
-        assert collector.metrics
-        assert [record.event_name for record in collector.logs][-2:] == ["trunkline.request", "trunkline.attempt"]
-    check_golden(GOLDENS / "stream.rest.json", json.dumps(told(spans), indent=2) + "\n")
+        figures = counted(collector.metrics)
+        lines = [record.event_name for record in collector.logs if record.event_name]
+    check_golden(GOLDENS / f"{case}.rest.json", json.dumps(told(spans), indent=2) + "\n")
+    check_golden(GOLDENS / f"{case}.metrics.json", json.dumps(figures, indent=2) + "\n")
+    attempts = sum(span["name"].startswith("chat") for span in spans)
+    assert lines == ["trunkline.request"] + ["trunkline.attempt"] * attempts
+    for canary in (PROMPT, ANSWER, *SECRETS):
+        assert canary not in repr(collector)

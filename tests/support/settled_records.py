@@ -4,11 +4,16 @@ from trunkline.trace import TraceIds
 from trunkline.v1 import (
     Attempt,
     AttemptOutcome,
+    CompleteRequest,
     Cost,
     CostSource,
     ErrorReason,
     Failure,
+    FormatKind,
     NoteAction,
+    ReasoningConfig,
+    ReasoningEffort,
+    ResponseFormat,
     RoutingReport,
     TranslationNote,
     Usage,
@@ -90,6 +95,20 @@ def stream() -> RequestRecord:
     record = plain()
     record.request_id, record.stream = "req_stream", True
     record.tags = {"feature": "chat"}
+    record.asked = CompleteRequest(
+        prompt=CANARY,
+        stop=[CANARY],
+        max_output_tokens=100,
+        temperature=0.5,
+        top_p=0.75,
+        top_k=40,
+        frequency_penalty=0.25,
+        presence_penalty=-0.25,
+        seed=0,
+        choice_count=2,
+        reasoning=ReasoningConfig(effort=ReasoningEffort.REASONING_EFFORT_HIGH),
+        response_format=ResponseFormat(kind=FormatKind.FORMAT_KIND_JSON_SCHEMA),
+    )
     report = record.report
     report.route, report.queued_us, report.resumed, report.joined, report.cached = "fast", 40, True, True, True
     answered = report.attempts[0]

@@ -50,8 +50,8 @@ async def breaks_off(answer: Answer) -> None:
 class Case:
     """One way that a request may go."""
 
-    upstreams: Sequence[Script]
-    """Of the providers "a", "b", …, tried in this order."""
+    upstreams: Callable[[], Sequence[Script]]
+    """Makes those of the providers "a", "b", …, tried in this order: anew each time, because a script may remember."""
     stream: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
     continuation: str = "prefill"
@@ -61,24 +61,24 @@ class Case:
 
 
 CASES = {
-    "plain": Case([answers(ANSWER)]),
-    "stream": Case([answers(f"{ANSWER} two three")], stream=True),
-    "tool_call": Case([calls_a_tool], stream=True, tools=True),
+    "plain": Case(lambda: [answers(ANSWER)]),
+    "stream": Case(lambda: [answers(f"{ANSWER} two three")], stream=True),
+    "tool_call": Case(lambda: [calls_a_tool], stream=True, tools=True),
     "retry": Case(
-        [in_turn(fails(500, {"message": ANSWER}), answers(ANSWER))],
+        lambda: [in_turn(fails(500, {"message": ANSWER}), answers(ANSWER))],
         settings={"retries": {"max_retries": 1, "backoff_s": 0.01}},
     ),
-    "fallback": Case([fails(500, {"message": ANSWER}), answers(ANSWER)]),
+    "fallback": Case(lambda: [fails(500, {"message": ANSWER}), answers(ANSWER)]),
     "resume": Case(
-        [breaks_off, answers(f"{ANSWER} two three")],
+        lambda: [breaks_off, answers(f"{ANSWER} two three")],
         stream=True,
         continuation="restart",
     ),
-    "cancel": Case([hangs()], leave=True),
-    "timeout": Case([hangs()], settings={"timeouts": {"total_s": 0.3}}),
-    "silent": Case([hangs(), answers(ANSWER)], stream=True, settings={"timeouts": {"first_token_s": 0.2}}),
-    "error": Case([fails(400, {"message": f"no {ANSWER}"})]),
-    "stream_breaks_off": Case([breaks_off], stream=True),
+    "cancel": Case(lambda: [hangs()], leave=True),
+    "timeout": Case(lambda: [hangs()], settings={"timeouts": {"total_s": 0.3}}),
+    "silent": Case(lambda: [hangs(), answers(ANSWER)], stream=True, settings={"timeouts": {"first_token_s": 0.2}}),
+    "error": Case(lambda: [fails(400, {"message": f"no {ANSWER}"})]),
+    "stream_breaks_off": Case(lambda: [breaks_off], stream=True),
 }
 
 
@@ -103,7 +103,7 @@ class Providers:
 
 async def providers_of(case: Case, stack: AsyncExitStack) -> Providers:
     """Starts them; they end with the stack."""
-    return Providers([await stack.enter_async_context(running_upstream(script)) for script in case.upstreams])
+    return Providers([await stack.enter_async_context(running_upstream(script)) for script in case.upstreams()])
 
 
 async def play(case: Case, surface: Surface, gateway: RunningGateway, providers: Providers, key: str = "") -> None:
@@ -136,6 +136,8 @@ async def _by_rest(case: Case, gateway: RunningGateway, key: str) -> None:
         "messages": [{"role": "user", "content": PROMPT}],
         "stream": case.stream,
     }
+    if case.stream:
+        body |= {"temperature": 0.5, "max_completion_tokens": 100, "stop": [PROMPT]}
     if case.tools:
         body["tools"] = [{"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}]
     async with (
@@ -147,6 +149,9 @@ async def _by_rest(case: Case, gateway: RunningGateway, key: str) -> None:
 
 async def _by_grpc(case: Case, gateway: RunningGateway, key: str) -> None:
     request = CompleteRequest(model="m", prompt=PROMPT)
+    if case.stream:
+        request.temperature, request.max_output_tokens = 0.5, 100
+        request.stop.append(PROMPT)
     if case.tools:
         request.tools.add(name="look_up", parameters='{"type":"object"}')
     async with trunkline.AsyncClient(gateway.grpc_address, api_key=key) as client:

@@ -214,7 +214,7 @@ class Engine:
             self.admission.enter(size_bytes)
             admitted = True
             self._runs.add(run)
-            request = folded(request, context)
+            run.record.asked = request = folded(request, context)
             run.strict = request.HasField("routing") and request.routing.strict
             special = validate(request, self._limits)
             if self._telemetry.captures(run.record.trace):

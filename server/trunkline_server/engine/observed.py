@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from trunkline_server.engine.engine import Engine
 from trunkline_server.routing.health import BreakerState, ProcessHealth, TargetHealth
@@ -11,12 +11,17 @@ from trunkline_server.telemetry.instruments import Values
 from trunkline_server.telemetry.metrics import Metrics
 from trunkline_server.telemetry.tracing import Tracing
 
+if TYPE_CHECKING:
+    from trunkline_server.telemetry.log_export import LogExport  # it loads the SDK
+
 _BREAKER: Final = {BreakerState.CLOSED: 0.0, BreakerState.HALF_OPEN: 0.5, BreakerState.OPEN: 1.0}
 
 Figures = Iterable[tuple[Values, float]]
 
 
-def observe(metrics: Metrics, engine: Engine, health: ProcessHealth, tracing: Tracing) -> None:
+def observe(
+    metrics: Metrics, engine: Engine, health: ProcessHealth, tracing: Tracing, logs: "LogExport | None" = None
+) -> None:
     """Adds the figures that are looked up when somebody asks for the metrics, and tells whose names they may carry.
 
     Call it in the loop of the engine.
@@ -32,20 +37,34 @@ def observe(metrics: Metrics, engine: Engine, health: ProcessHealth, tracing: Tr
     metrics.observe(
         names.BYTES_IN_FLIGHT_METRIC, "By", "Bytes of requests being answered.", lambda: [((), admission.size_bytes)]
     )
-    metrics.observe(
-        names.DROPPED_SPANS_METRIC,
-        "{span}",
-        "Spans given up because the backend did not keep up.",
-        lambda: [((), tracing.dropped_spans)],
-        is_sum=True,
-    )
-    metrics.observe(
-        names.FAILED_SPANS_METRIC,
-        "{span}",
-        "Spans that the backend did not take.",
-        lambda: [((), tracing.failed_spans)],
-        is_sum=True,
-    )
+    for name, unit, text, figure in (
+        (
+            names.DROPPED_SPANS_METRIC,
+            "{span}",
+            "Spans given up because the backend did not keep up.",
+            lambda: tracing.dropped_spans,
+        ),
+        (names.FAILED_SPANS_METRIC, "{span}", "Spans that the backend did not take.", lambda: tracing.failed_spans),
+        (
+            names.DROPPED_LOGS_METRIC,
+            "{record}",
+            "Log records given up because the backend did not keep up.",
+            lambda: logs.dropped if logs else 0,
+        ),
+        (
+            names.FAILED_LOGS_METRIC,
+            "{record}",
+            "Log records that the backend did not take.",
+            lambda: logs.failed if logs else 0,
+        ),
+        (
+            names.FAILED_PUSHES_METRIC,
+            "{push}",
+            "Pushes of metrics that the backend did not take, or not whole.",
+            lambda: metrics.failed_pushes,
+        ),
+    ):
+        metrics.observe(name, unit, text, _sum(figure), is_sum=True)
 
     shows = metrics.requests.shows
 
@@ -86,3 +105,7 @@ def observe(metrics: Metrics, engine: Engine, health: ProcessHealth, tracing: Tr
         "Retries that the target's budget allows.",
         lambda target, now: target.retries_left(now),
     )
+
+
+def _sum(figure: Callable[[], float]) -> Callable[[], Figures]:
+    return lambda: [((), figure())]

@@ -39,7 +39,7 @@ class NotableLog:
             logger.exception("request %s could not be told of", record.request_id)
             return
         if record.debug:
-            logger.info("request %s, as its caller asked: %s", record.request_id, account)
+            _tell("request %s, as its caller asked: %s", record.request_id, account)
         else:
             logger.warning("request %s was slow, %.1f s: %s", record.request_id, duration_us / 1_000_000, account)
 
@@ -65,3 +65,8 @@ def account_of(record: RequestRecord) -> dict[str, Any]:
     if record.report.warnings:
         found["warnings"] = list(record.report.warnings)
     return found
+
+
+def _tell(message: str, *values: object) -> None:
+    """Whatever the log's level is: somebody who may want it wants it."""
+    logger.handle(logger.makeRecord(logger.name, logging.INFO, __file__, 0, message, values, None))

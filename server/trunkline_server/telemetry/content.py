@@ -32,7 +32,7 @@ _ROLES: Final = {
 _INSTRUCTIONS: Final = frozenset({Role.ROLE_SYSTEM, Role.ROLE_DEVELOPER})
 
 
-def content_attributes(content: Content, finish_reasons: Sequence[str]) -> dict[str, str]:
+def content_attributes(content: Content, finish_reasons: Sequence[str]) -> dict[str, str | Sequence[str]]:
     """The attributes that tell what was asked and answered; those that would be empty are left out."""
     request = content.request
     messages = list(request.messages)
@@ -44,7 +44,13 @@ def content_attributes(content: Content, finish_reasons: Sequence[str]) -> dict[
         names.OUTPUT_MESSAGES: _choices(content.answer(), finish_reasons),
         names.TOOL_DEFINITIONS: _tools(request.tools),
     }
-    return {name: orjson.dumps(value).decode() for name, value in found.items() if value}
+    attributes: dict[str, str | Sequence[str]] = {
+        name: orjson.dumps(value).decode() for name, value in found.items() if value
+    }
+    if request.stop:
+        cutter = _Cutter()
+        attributes[names.REQUEST_STOP_SEQUENCES] = tuple(cutter.text(text) for text in request.stop)
+    return attributes
 
 
 class _Cutter:

@@ -54,6 +54,11 @@ class Metrics:
         if export is not None:
             export.start(asyncio.get_running_loop())
 
+    @property
+    def failed_pushes(self) -> int:
+        """Pushes that the backend did not take so far."""
+        return self._export.failed if self._export else 0
+
     def observe(
         self, name: str, unit: str, text: str, read: Read, *, attributes: tuple[str, ...] = (), is_sum: bool = False
     ) -> None:

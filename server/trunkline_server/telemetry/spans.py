@@ -12,6 +12,7 @@ from trunkline.trace import CallSpan, TraceIds
 from trunkline.v1 import Attempt, AttemptOutcome, Failure, Usage
 from trunkline_server.telemetry import names, outcomes
 from trunkline_server.telemetry.content import content_attributes
+from trunkline_server.telemetry.parameters import parameter_attributes
 from trunkline_server.telemetry.peers import Peer
 from trunkline_server.values.record import RequestRecord
 
@@ -253,6 +254,8 @@ def attempt_attributes(record: RequestRecord, attempt: Attempt, peer: Peer) -> d
             names.HEDGE: attempt.hedge,
         }
     )
+    if record.asked is not None:
+        found |= parameter_attributes(record.asked)
     if record.stream and attempt.HasField("first_token_us"):
         found[names.TIME_TO_FIRST_CHUNK] = attempt.first_token_us / 1_000_000
     if attempt.HasField("usage"):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from trunkline.trace import TraceIds
-from trunkline.v1 import Cost, Failure, RoutingReport, Usage
+from trunkline.v1 import CompleteRequest, Cost, Failure, RoutingReport, Usage
 from trunkline_server.values.content import Content
 from trunkline_server.values.principal import ANONYMOUS, Principal
 
@@ -11,7 +11,7 @@ from trunkline_server.values.principal import ANONYMOUS, Principal
 @dataclass(slots=True, kw_only=True)
 class RequestRecord:
     """Grows while a request runs; read by the ledger and telemetry once it is settled. Holds no secret, and content only in
-    `content`.
+    `asked` and `content`.
 
     Times of day are Unix nanoseconds; everything else stands in `report`, in microseconds since `started_ns`.
     """
@@ -40,6 +40,8 @@ class RequestRecord:
     cost: Cost | None = None
     failure: Failure | None = None
     """Why it failed; None: it did not."""
+    asked: CompleteRequest | None = field(default=None, repr=False)
+    """What was asked for, of which only parameters such as the temperature may be told; None: it got that far not."""
     content: Content | None = None
     """What was asked and answered; None, as nearly always: the operator does not want it recorded."""
     debug: bool = False
