@@ -24,27 +24,35 @@ _LENGTH: Final = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 
 async def overhead(core: int, rounds: int, tell: Callable[[str], None]) -> list[Limit]:
-    """The median error of the header as a share of what is allowed: 10 % or 0.3 ms, whichever is more.
+    """The median error of the header as a share of what is allowed, in one process and split.
 
-    What a client sees of the gateway is the time of a call through it, less that of one straight to the provider, less
-    what the provider itself took of each.
+    Allowed are 10 % or 0.3 ms, whichever is more. What a client sees of the gateway is the time of a call through it,
+    less that of one straight to the provider, less what the provider itself took of each.
     """
-    error = Limit("overhead header, error / allowed", "x", bar=1)
+    whole = Limit("overhead header, error / allowed", "x", bar=1)
+    split = Limit("overhead header, split, error / allowed", "x", bar=1)
     async with slow_upstream() as upstream:
-        with systems.gateway(upstream.host, core=core) as gateway:
+        with (
+            systems.gateway(upstream.host, core=core) as gateway,
+            systems.bridge(gateway.grpc_host, core=core) as bridge,
+        ):
             for _ in range(rounds):
-                direct_ms = median(answer.beyond_ms for answer in await _answers(upstream.host, upstream))
-                answers = await _answers(gateway.host, upstream)
-                seen = [answer.beyond_ms - direct_ms for answer in answers]
-                told = [answer.header_ms for answer in answers]
-                error.values.append(
-                    median(
-                        abs(header - true) / max(true * ALLOWED_SHARE, ALLOWED_MS)
-                        for header, true in zip(told, seen, strict=True)
+                for error, name, host in ((whole, "whole", gateway.host), (split, "split", bridge.host)):
+                    direct_ms = median(answer.beyond_ms for answer in await _answers(upstream.host, upstream))
+                    answers = await _answers(host, upstream)
+                    seen = [answer.beyond_ms - direct_ms for answer in answers]
+                    told = [answer.header_ms for answer in answers]
+                    error.values.append(
+                        median(
+                            abs(header - true) / max(true * ALLOWED_SHARE, ALLOWED_MS)
+                            for header, true in zip(told, seen, strict=True)
+                        )
                     )
-                )
-                tell(f"overhead: header {median(told):.2f} ms, client {median(seen):.2f} ms, direct {direct_ms:.2f} ms")
-    return [error]
+                    tell(
+                        f"overhead, {name}: header {median(told):.2f} ms, client {median(seen):.2f} ms, "
+                        f"direct {direct_ms:.2f} ms"
+                    )
+    return [whole, split]
 
 
 class Answer(NamedTuple):

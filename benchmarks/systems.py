@@ -63,6 +63,18 @@ def gateway(upstream_host: str, *, core: int, otlp_host: str = "", sampled: floa
 
 
 @contextmanager
+def bridge(core_host: str, *, core: int) -> Iterator[System]:
+    """A bridge alone, in front of a gateway that speaks gRPC there."""
+    with TemporaryDirectory() as folder:
+        config = Path(folder, "bridge.yaml")
+        config.write_text(yaml.safe_dump({"rest": {"port": 0}}))
+        arguments = ("trunkline_cli.main", "bridge", "--core", core_host, "--config", str(config))
+        with measured_process(arguments, core=core) as process:
+            rest = _address(process.wait_for("REST on "))
+            yield System(process, rest, ready_cpu_s=_cpu_until_ready(process, rest))
+
+
+@contextmanager
 def bare_proxy(upstream_host: str, *, core: int) -> Iterator[System]:
     """The baseline over HTTP."""
     with measured_process(("benchmarks.bare_proxy", f"http://{upstream_host}"), core=core) as process:

@@ -1,10 +1,11 @@
 """A real Jaeger: one trace from the caller's span to every attempt, with tokens, through Jaeger's own query API."""
 
 import asyncio
+import json
 import os
 import shutil
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,21 +153,29 @@ async def test_a_grpc_client_with_a_span_of_its_own_is_the_root(jaeger: Jaeger) 
     check_trace(await jaeger.trace(trace_id, spans=5), surface=RPC, root="ask")
 
 
-async def test_the_openai_sdk_and_a_plain_http_call_have_traces_too(jaeger: Jaeger) -> None:
+async def test_the_openai_sdk_and_curl_have_traces_too(jaeger: Jaeger) -> None:
     async with traced_gateway(jaeger) as gateway:
         async with openai_client(gateway) as client:
             stream = await client.chat.completions.create(model="m", messages=HELLO, stream=True)
             chunks = [chunk async for chunk in stream]
         of_the_sdk = (chunks[-1].model_extra or {})["trunkline"]["trace_id"]
         trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"
-        headers = {"traceparent": f"00-{trace_id}-00f067aa0ba902b7-01"}
-        async with (
-            aiohttp.ClientSession(headers=headers) as session,
-            session.post(f"{gateway.rest_url}/chat/completions", json={"model": "m", "messages": HELLO}) as response,
-        ):
-            assert response.status == 200
+        await curl(
+            f"{gateway.rest_url}/chat/completions",
+            {"model": "m", "messages": HELLO},
+            {"traceparent": f"00-{trace_id}-00f067aa0ba902b7-01", "content-type": "application/json"},
+        )
     for found in (of_the_sdk, trace_id):
         check_trace(await jaeger.trace(found, spans=4), surface=HTTP, root=None)
+
+
+async def curl(url: str, body: object, headers: Mapping[str, str]) -> None:
+    """Posts it by the program of that name, as a person would."""
+    options = [option for name, value in headers.items() for option in ("--header", f"{name}: {value}")]
+    process = await asyncio.create_subprocess_exec(
+        "curl", "--silent", "--fail", "--data", json.dumps(body), *options, url, stdout=asyncio.subprocess.DEVNULL
+    )
+    assert await process.wait() == 0
 
 
 async def test_of_a_split_bridge_there_are_the_spans_of_both_processes(jaeger: Jaeger) -> None:
