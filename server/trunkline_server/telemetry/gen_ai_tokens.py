@@ -14,7 +14,14 @@ TOKENS: Final = tuple(4**power for power in range(14))
 
 MODALITY: Final = "gen_ai.token.modality"
 ANY_MODALITY: Final = "unknown"
-"""What usage is not split by: most providers tell one number for all of them."""
+"""Of tokens that no provider has split, as most do not, or that stand for what the conventions have no word for."""
+_OF_EVERY_ANSWER: Final = ("input_tokens", "output_tokens")
+_MODALITIES: Final = ("text", "image", "audio")
+_SPLITS: Final = {
+    "input_tokens": "input_by_modality",
+    "output_tokens": "output_by_modality",
+    "cache_read_tokens": "cache_read_by_modality",
+}
 
 _COUNTERS: Final = {
     "input_tokens": "input_tokens",
@@ -30,6 +37,10 @@ class TokenMetrics(Protocol):
 
     def add(self, peer: Values, response_model: str, usage: Usage) -> None:
         """What one attempt used."""
+        ...
+
+    def add_none(self, peer: Values) -> None:
+        """An attempt failed and used nothing that anybody knows of."""
         ...
 
 
@@ -51,6 +62,9 @@ class TokensOfToday:
     def add(self, peer: Values, response_model: str, usage: Usage) -> None:
         self._usage.at((*peer, response_model, "input")).add(usage.input_tokens)
         self._usage.at((*peer, response_model, "output")).add(usage.output_tokens)
+
+    def add_none(self, peer: Values) -> None:
+        pass
 
 
 class NewestTokens:
@@ -79,14 +93,25 @@ class NewestTokens:
                 ),
                 TOKENS,
             )
-            for field in ("input_tokens", "output_tokens")
+            for field in _OF_EVERY_ANSWER
         }
         instruments.add(*self._counters.values(), *self._operations.values())
 
     def add(self, peer: Values, response_model: str, usage: Usage) -> None:
         own = (*peer, response_model)
         for field, counter in self._counters.items():
-            if count := getattr(usage, field):
-                counter.add((*own, ANY_MODALITY), count)
+            left = getattr(usage, field)
+            if (split := _SPLITS.get(field)) and usage.HasField(split):  # type: ignore[arg-type]  # wants a literal
+                for modality in _MODALITIES:
+                    if count := getattr(getattr(usage, split), modality):
+                        counter.add((*own, modality), count)
+                        left -= count
+            if left > 0:
+                counter.add((*own, ANY_MODALITY), left)
         for field, histogram in self._operations.items():
             histogram.at(own).add(getattr(usage, field))
+
+    def add_none(self, peer: Values) -> None:
+        # The conventions want a zero recorded.
+        for field in _OF_EVERY_ANSWER:
+            self._counters[field].add((*peer, "", ANY_MODALITY), 0)

@@ -264,6 +264,9 @@ class RequestMetrics:
             self._usage((model, target, project), attempt.usage)
             for tokens in self._gen_ai_tokens:
                 tokens.add(values, response_model, attempt.usage)
+        elif failed:
+            for tokens in self._gen_ai_tokens:
+                tokens.add_none(values)
         if attempt.cost.HasField("nano_usd"):
             self._cost.add((model, target, project), attempt.cost.nano_usd)
         elif attempt.HasField("usage"):
