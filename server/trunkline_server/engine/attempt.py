@@ -39,6 +39,7 @@ MAX_NOTES = 100
 AFTER_FINISH_S = 1.0
 # How long a connection whose answer is complete may take to end, so that it can be used again.
 LINGER_S = 1.0
+NS_PER_S = 1_000_000_000
 
 FIRST_TOKEN_LIMIT = "the first-token limit"  # noqa: S105 a token of a model
 ITS_SHARE = "its share of the time for the request"
