@@ -18,6 +18,8 @@ class GeminiQuirks:
     """Whether calls of its own tools may stand in a conversation, and beside functions (`toolCall`, `toolResponse`)."""
     typed_addresses: bool = False
     """Whether what is given by address needs its type."""
+    fetches_for_all: bool = False
+    """Whether what lies at any address is fetched for every model, and not just for newer ones."""
     file_ids: bool = True
     """Whether it holds uploaded files."""
 
@@ -28,6 +30,12 @@ DEVELOPER_API: Final = GeminiQuirks()
 # https://docs.cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference and, for what it lacks, the
 # converters of the package google-genai 3.6, which refuse it.
 VERTEX: Final = GeminiQuirks(
-    publisher="google", store=False, labels=True, server_tool_parts=False, typed_addresses=True, file_ids=False
+    publisher="google",
+    store=False,
+    labels=True,
+    server_tool_parts=False,
+    typed_addresses=True,
+    fetches_for_all=True,
+    file_ids=False,
 )
 """Gemini on Google Cloud."""

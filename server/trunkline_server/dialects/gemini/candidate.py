@@ -14,7 +14,7 @@ from trunkline_server.dialects.gemini.partial_args import PartialArguments
 from trunkline_server.dialects.gemini.server_tools import SERVER_TOOLS, fill_server_tool
 from trunkline_server.dialects.gemini.signatures import MEMBER as SIGNATURE
 from trunkline_server.dialects.gemini.signatures import read_signature
-from trunkline_server.dialects.gemini.sources import CitationSink, cite_grounding, cite_recited
+from trunkline_server.dialects.gemini.sources import CitationSink, cite_grounding, cite_recited, join_recited
 from trunkline_server.dialects.json_values import Json, json_text, object_in, text_in
 
 # Kinds of parts that pieces are appended to; the first three are also the names of those pieces.
@@ -126,10 +126,10 @@ class CandidateDecoder:
         return chars
 
     def block(self, reason: str, explanation: str, events: EventSink) -> None:
-        """There is no answer, because the prompt was blocked."""
+        """There is no answer, or no more of it, because the prompt was blocked."""
         self._blocked = self.finished = True
         self.native_reason, self._told = reason, explanation
-        self._say(_REFUSAL, explanation or f"The provider blocked the prompt: {reason}.", events)
+        self._say(_REFUSAL, explanation, events)
 
     def close(self, events: EventSink) -> None:
         """Ends all parts, and the candidate itself if it has ended."""
@@ -153,9 +153,10 @@ class CandidateDecoder:
         """Any part but plain text."""
         if _CALL in raw:
             return self._take_call(raw, source, place, events)
+        thought = raw.get("thought") is True
         text = text_in(raw, "text")
         if "text" in raw or raw.keys() <= {"thought", SIGNATURE}:
-            kind = _REASONING if raw.get("thought") is True else _TEXT
+            kind = _REASONING if thought else _TEXT
             others = raw.keys() - _KNOWN_PART
             if raw.get(SIGNATURE) or others:
                 self._begin(kind, raw, events)
@@ -164,9 +165,11 @@ class CandidateDecoder:
                 return chars
             return self._say(kind, text, events)
         for member in _MEDIA:
-            if member in raw:
+            # A picture that is a thought is a sketch on the way: not the answer's, but to be sent back.
+            if member in raw and not thought:
                 return self._take_media(raw, object_in(raw, member), events)
-        started = self._begin(_ENDED, raw, events)
+        # What these parts hold besides stands in their native form.
+        started = self._begin(_ENDED, {SIGNATURE: raw.get(SIGNATURE)}, events)
         for member in SERVER_TOOLS:
             if member in raw:
                 fill_server_tool(started, member, raw, self._origin.provider)
@@ -185,6 +188,8 @@ class CandidateDecoder:
             if not goes_on:
                 self._end_call(events)
             return chars
+        if not name:
+            raise MalformedFrameError("a call has no name")
         args = object_in(call, "args")
         started = self._begin(_ENDED, raw, events).tool_call
         started.id = text_in(call, "id") or self._new_call_id(self._calls)
@@ -254,8 +259,14 @@ class CandidateDecoder:
                 self._say(_REFUSAL, told, events)
 
     def _keep(self, name: str, value: object) -> None:
-        """Keeps a member that the contract has no field for; a stream repeats them, and the last one counts."""
+        """Keeps a member that the contract has no field for.
+
+        A stream repeats them: the last one counts, member by member, because a later one may leave out what was said.
+        """
         json_text([[[value]]])  # at the end it would be too late to find that it is nested too deeply
+        present = self._extras.get(name)
+        if type(present) is dict and type(value) is dict:
+            value = join_recited(present, value) if name == _RECITED else {**present, **value}
         self._extras[name] = value
 
     def _say(self, kind: str, piece: str, events: EventSink) -> int:
@@ -302,7 +313,7 @@ class CandidateDecoder:
             else:
                 part.state.CopyFrom(self._origin)
                 part.state.data = data
-        if others and raw.keys() & _KNOWN_PART:
+        if others:
             part.extensions[DIALECT] = json_text(others)
         return part
 

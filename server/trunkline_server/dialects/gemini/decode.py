@@ -140,9 +140,15 @@ class GeminiDecoder:
                 self._extras[name] = value
         feedback = object_in(answer, _FEEDBACK)
         reason = text_in(feedback, "blockReason")
-        if reason not in _UNBLOCKED and not self._candidates:
-            self._begin(0, answer, events).block(reason, text_in(feedback, "blockReasonMessage"), events)
-            self.finished = True
+        if reason in _UNBLOCKED:
+            return
+        explanation = text_in(feedback, "blockReasonMessage")
+        if not self._candidates:
+            self._begin(0, answer, events)
+        for candidate in self._candidates.values():
+            if not candidate.finished:
+                candidate.block(reason, explanation, events)
+        self.finished = True
 
     def _check_reason(self, candidate: CandidateDecoder) -> None:
         """Raises if what stands for a finish reason tells of a fault. The words beside it may quote the answer."""

@@ -76,6 +76,8 @@ _BILLING_TEXTS: Final = (
     "prepayment credits are depleted",
     "spending cap",
 )
+# What is wrong with where the gateway itself runs is for its operator, whatever status it has.
+_OPERATORS_TEXTS: Final = ("user location is not supported",)
 # Quotas of a day are not waited for; https://ai.google.dev/gemini-api/docs/rate-limits
 _DAILY: Final = "perday"
 
@@ -115,6 +117,8 @@ def _kind_of(status: int, raw: Json, said: str) -> type[GatewayError]:
             return ContextLengthError
         if any(text in said for text in _BILLING_TEXTS):
             return ProviderQuotaError
+        if any(text in said for text in _OPERATORS_TEXTS):
+            return ProviderCredentialsError
         if (found := kind_by_words(said)) is not None:
             return found
     if kind is not None:

@@ -43,6 +43,11 @@ class Generation(NamedTuple):
         return self.version is not None and self.version < (3, 0)
 
     @property
+    def fetches(self) -> bool:
+        """Whether the Developer API fetches for it what lies at an address of anybody's."""
+        return self.version is None or self.version >= (2, 5)
+
+    @property
     def signs_calls(self) -> bool:
         """Whether it refuses calls of the current turn that come back without their thought signature.
 

@@ -27,6 +27,8 @@ _RESOLUTIONS: Final[Mapping[int, str]] = {
 _MS_PER_S: Final = 1000
 _DATA_URL: Final = "data:"
 _ADDRESSES: Final = ("https://", "http://", "gs://")
+# What every model of the Developer API takes by address: films at YouTube, beside files that lie at Google.
+_FILMS: Final = ("https://www.youtube.com/", "https://youtube.com/", "https://m.youtube.com/", "https://youtu.be/")
 
 
 def encode_part(part: Part, path: str, translation: Translation) -> Json | None:
@@ -190,9 +192,17 @@ def _inline(url: str, path: str) -> Json:
 
 
 def _by_address(media: Media, address: str, field: str, translation: Translation) -> Json:
-    """Both APIs fetch what lies at an https address or, on Google Cloud, in a bucket."""
+    """Both APIs fetch what lies at an https address or, on Google Cloud, in a bucket.
+
+    https://ai.google.dev/gemini-api/docs/file-input-methods: of the Developer API Gemini 2.0 and older do not.
+    """
+    provider = translation.target.provider
+    own = (f"{provider.base_url}/files/", *_FILMS)
+    generation = generation_of(translation.target)
+    if not (provider.kind.gemini.fetches_for_all or generation.fetches or address.startswith(own)):
+        raise translation.refusal(field, "the model does not fetch what lies at an address: send the bytes")
     mime_type = media.mime_type or mimetypes.guess_type(address.partition("?")[0])[0] or ""
-    if not mime_type and translation.target.provider.kind.gemini.typed_addresses:
+    if not mime_type and provider.kind.gemini.typed_addresses:
         raise translation.refusal(field, "the provider must be told the type (mime_type) of what lies at an address")
     return {"fileData": {"mimeType": mime_type, "fileUri": address} if mime_type else {"fileUri": address}}
 

@@ -59,6 +59,15 @@ def cite_recited(metadata: Json, texts: Mapping[int, str], sink_of: SinkOf) -> N
         _put_place(citation, start, end)
 
 
+def join_recited(held: Json, more: Json) -> Json:
+    """What one chunk of a stream says of recited works, with what another one adds."""
+    joined = {**held, **more}
+    for name, entries in held.items():
+        if type(entries) is list and type(added := more.get(name)) is list:
+            joined[name] = entries + [entry for entry in added if entry not in entries]
+    return joined
+
+
 Place = tuple[int, int | None, int | None]
 """The part, and first and one past the last character in it; None: all of it."""
 
