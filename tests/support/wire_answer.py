@@ -191,7 +191,7 @@ def _add_choice(choice: Json, piece: Json) -> None:
             case "delta":
                 _add_delta(choice["message"], value or {})
             case "logprobs" if value:
-                held = choice.setdefault("logprobs", {})
+                choice["logprobs"] = held = choice.get("logprobs") or {}
                 for kind, tokens in value.items():
                     held[kind] = [*(held.get(kind) or []), *(tokens or [])]
             case _ if value is not None:

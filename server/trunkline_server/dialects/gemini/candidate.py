@@ -17,10 +17,9 @@ from trunkline_server.dialects.gemini.signatures import read_signature
 from trunkline_server.dialects.gemini.sources import CitationSink, cite_grounding, cite_recited, join_recited
 from trunkline_server.dialects.json_values import Json, json_text, object_in, text_in
 
-# Kinds of parts that pieces are appended to; the first three are also the names of those pieces.
+# Kinds of parts that pieces are appended to; the first two are also the names of those pieces.
 _TEXT: Final = "text"
 _REASONING: Final = "reasoning"
-_REFUSAL: Final = "refusal"
 _AUDIO: Final = "audio"
 _ENDED: Final = ""
 
@@ -125,11 +124,10 @@ class CandidateDecoder:
             self._take_others(candidate, events)
         return chars
 
-    def block(self, reason: str, explanation: str, events: EventSink) -> None:
+    def block(self, reason: str, explanation: str) -> None:
         """There is no answer, or no more of it, because the prompt was blocked."""
         self._blocked = self.finished = True
         self.native_reason, self._told = reason, explanation
-        self._say(_REFUSAL, explanation, events)
 
     def close(self, events: EventSink) -> None:
         """Ends all parts, and the candidate itself if it has ended."""
@@ -255,8 +253,6 @@ class CandidateDecoder:
             self.finished = True
         if told := text_in(candidate, "finishMessage"):
             self._told = told
-            if self.reason == FinishReason.FINISH_REASON_CONTENT_FILTER:
-                self._say(_REFUSAL, told, events)
 
     def _keep(self, name: str, value: object) -> None:
         """Keeps a member that the contract has no field for.
@@ -282,8 +278,7 @@ class CandidateDecoder:
         elif kind == _REASONING:
             self._starts[self._part].reasoning.text += piece
         else:
-            started = self._starts[self._part]
-            setattr(started, kind, getattr(started, kind) + piece)
+            self._starts[self._part].text += piece
         return len(piece)
 
     def _begin(self, kind: str, raw: Json, events: EventSink) -> Part:
@@ -300,8 +295,6 @@ class CandidateDecoder:
         if kind == _TEXT:
             part.text = ""
             self._said[self._part] = []
-        elif kind == _REFUSAL:
-            part.refusal = ""
         elif kind == _REASONING:
             part.reasoning.SetInParent()
             part.state.CopyFrom(self._origin)

@@ -147,7 +147,7 @@ class GeminiDecoder:
             self._begin(0, answer, events)
         for candidate in self._candidates.values():
             if not candidate.finished:
-                candidate.block(reason, explanation, events)
+                candidate.block(reason, explanation)
         self.finished = True
 
     def _check_reason(self, candidate: CandidateDecoder) -> None:

@@ -6,12 +6,18 @@ from typing import Final
 from trunkline.v1 import ModalityTokens, Usage
 from trunkline_server.dialects.json_values import Json, count_in, json_text
 
-_MODALITIES: Final[Mapping[str, str]] = {
+# The numbers are those of google.ai.generativelanguage's enum, which proxies send instead of its words.
+_MODALITIES: Final[Mapping[object, str]] = {
     "TEXT": "text",
+    1: "text",
     "IMAGE": "image",
-    "AUDIO": "audio",
+    2: "image",
     "VIDEO": "video",
+    3: "video",
+    "AUDIO": "audio",
+    4: "audio",
     "DOCUMENT": "document",
+    5: "document",
 }
 
 
@@ -47,7 +53,8 @@ def _add(raw: Json, name: str, usage: Usage, field: str) -> bool:
     for entry in details:
         if type(entry) is not dict:
             continue
-        modality = _MODALITIES.get(str(entry.get("modality")))
+        told = entry.get("modality")
+        modality = _MODALITIES.get(told) if type(told) in (str, int) else None
         count = count_in(entry, "tokenCount")
         if modality is not None and count is not None:
             setattr(tokens, modality, getattr(tokens, modality) + count)
