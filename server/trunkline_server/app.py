@@ -90,6 +90,7 @@ class Core:
             if name in self.settings.providers
             and not self.settings.providers[name].models
             and provider.kind.transport == HTTP
+            and provider.kind.models_path
         ]
         await asyncio.gather(*(self._list_models_of(provider) for provider in asked))
 
@@ -138,6 +139,8 @@ async def open_core(settings: Settings, ledger: Ledger) -> AsyncIterator[Core]:
                 metrics_page=metrics.page,
             )
             observe(metrics, engine, health, tracing, logs)
+            for provider in providers:
+                http.prepare(provider)
             yield Core(engine, http, settings, tracing if tracing.exporting else None, peers)
     finally:
         await ledger.close()

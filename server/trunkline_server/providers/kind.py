@@ -47,6 +47,8 @@ class ProviderKind:
     """The environment variable its credential usually stands in; empty: none is usual."""
     auth: AuthHeader = BEARER
     """How a key is sent."""
+    models_path: str = "/models"
+    """Where it lists its models. Empty: it does not."""
     transport: str = "http"
     """How it is reached: "http", or "echo" for the one inside this process."""
     telemetry_name: str = ""

@@ -17,7 +17,7 @@ REFRESH_BEFORE_S: Final = 300.0
 SPARE_S: Final = 10.0
 """A token that ends so soon is not sent: it might end on the way."""
 RETRY_S: Final = 10.0
-"""How long after a failure the next try in advance waits, while the token at hand still holds."""
+"""How long the next try in advance waits after one that failed or gave what was at hand already."""
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -70,10 +70,16 @@ class GoogleTokens:
         token = await asyncio.shield(held.fetching or self._begin(held, provider))
         return token.text
 
-    def forget(self, provider: Provider) -> None:
+    def prepare(self, provider: Provider) -> None:
+        """Begins to fetch a token that will be needed, unless there is one; a failure is logged and is nobody's else."""
+        held = self._held.setdefault(provider.credentials_file, _Held())
+        if held.token is None and held.fetching is None:
+            self._begin(held, provider)  # type: ignore[unused-awaitable]  # in advance: nobody waits for it
+
+    def forget(self, provider: Provider, token: str) -> None:
         """Drops a token that the provider refused, so that the next call fetches another."""
         held = self._held.get(provider.credentials_file)
-        if held is not None:
+        if held is not None and held.token is not None and held.token.text == token:
             held.token = None
 
     async def close(self) -> None:
@@ -88,14 +94,14 @@ class GoogleTokens:
 
     async def _fetch(self, held: "_Held", provider: Provider) -> "AccessToken":
         try:
-            held.token = await asyncio.to_thread(self._blocking, held, provider)
+            held.token = token = await asyncio.to_thread(self._blocking, held, provider)
         except GatewayError as error:
-            held.retry_at = self._clock() + RETRY_S
             LOG.warning("%s", error)
             raise
         finally:
+            held.retry_at = self._clock() + RETRY_S
             held.fetching = None
-        return held.token
+        return token
 
     def _blocking(self, held: "_Held", provider: Provider) -> "AccessToken":
         try:

@@ -2,22 +2,23 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
 import google.auth
 import google.auth.exceptions
 import google.auth.transport.requests
+from google.auth import aws, external_account_authorized_user, identity_pool, impersonated_credentials, pluggable
 from google.oauth2 import credentials as user_credentials
 from google.oauth2 import service_account
 
+# For each of the tries that google-auth makes; nothing can interrupt one, not even the end of the process.
+_TIMEOUT_S: Final = 10.0
 _SCOPES: Final = ("https://www.googleapis.com/auth/cloud-platform",)
-_LOADERS: Final[Mapping[str, Callable[..., Any]]] = {
-    "service_account": service_account.Credentials.from_service_account_info,
-    "authorized_user": user_credentials.Credentials.from_authorized_user_info,
-}
+_OF_AWS: Final = "urn:ietf:params:aws:token-type:aws4_request"
 
 
 class AccessToken(NamedTuple):
@@ -62,7 +63,7 @@ class TokenSource:
             if self._credentials is None:
                 self._credentials = _load(self._file)
             credentials = self._credentials
-            credentials.refresh(google.auth.transport.requests.Request())
+            credentials.refresh(partial(google.auth.transport.requests.Request(), timeout=_TIMEOUT_S))
         except google.auth.exceptions.RefreshError as error:
             raise NoTokenError(f"Google refused the credentials{_code(error)}", passing=error.retryable) from error
         except google.auth.exceptions.DefaultCredentialsError as error:
@@ -83,12 +84,32 @@ def _load(credentials_file: str) -> _Credentials:
         return found
     info: Mapping[str, Any] = json.loads(Path(credentials_file).read_text(encoding="utf-8"))
     load: Callable[..., _Credentials] | None = _LOADERS.get(info["type"])
-    if load is not None:
-        return load(info, scopes=_SCOPES)
-    # Workload identity and the like; the operator vouches for the file.
-    generic: Callable[..., tuple[_Credentials, object]] = google.auth.load_credentials_from_dict
-    found, _ = generic(info, scopes=_SCOPES)
+    if load is None:
+        raise ValueError("it is of no type that is known")
+    return load(info, scopes=_SCOPES)
+
+
+def _external(info: Mapping[str, Any], *, scopes: Sequence[str]) -> _Credentials:
+    """Those of another cloud or identity provider, by which of google-auth's classes reads such a file."""
+    source = info.get("credential_source") or {}
+    if info.get("subject_token_type") == _OF_AWS:
+        cls: Any = aws.Credentials
+    elif "executable" in source:
+        cls = pluggable.Credentials
+    else:
+        cls = identity_pool.Credentials
+    found: _Credentials = cls.from_info(info, scopes=scopes)
     return found
+
+
+# Not by google-auth's own function for any type: it asks Google for a project that nobody wants to know.
+_LOADERS: Final[Mapping[str, Callable[..., Any]]] = {
+    "service_account": service_account.Credentials.from_service_account_info,
+    "authorized_user": user_credentials.Credentials.from_authorized_user_info,
+    "external_account": _external,
+    "external_account_authorized_user": external_account_authorized_user.Credentials.from_info,
+    "impersonated_service_account": impersonated_credentials.Credentials.from_impersonated_service_account_info,
+}
 
 
 def _code(error: google.auth.exceptions.RefreshError) -> str:

@@ -80,6 +80,11 @@ class HttpTransport:
         await self.session.close()
         await self._google.close()
 
+    def prepare(self, provider: Provider) -> None:
+        """Begins what takes a while before the first request to this provider can be sent."""
+        if _by_token(provider):
+            self._google.prepare(provider)
+
     async def open(
         self, provider: Provider, request: WireRequest, headers: Mapping[str, str], *, key_index: int = 0
     ) -> "HttpExchange":
@@ -87,22 +92,29 @@ class HttpTransport:
         if headers or request.headers:
             all_headers = {**all_headers, **request.headers, **headers}
         url = self._url_of(provider, request.path)
-        by_token = provider.kind.google_cloud and not provider.api_keys
-        if by_token:
-            token = self._google.at_hand(provider) or await self._google.fetch(provider)
-            all_headers = {**all_headers, **BEARER.of(token)}
+        if not _by_token(provider):
+            return await self._send(provider, url, request.body, all_headers)
+        token = self._google.at_hand(provider) or await self._google.fetch(provider)
+        exchange = await self._send(provider, url, request.body, {**all_headers, **BEARER.of(token)})
+        if exchange.status != _UNAUTHORIZED:
+            return exchange
+        # The token ended early or was withdrawn, and nothing was done with the request: it goes out with another one.
+        exchange.close()
+        self._google.forget(provider, token)
+        token = await self._google.fetch(provider)
+        return await self._send(provider, url, request.body, {**all_headers, **BEARER.of(token)})
+
+    async def _send(self, provider: Provider, url: URL, body: bytes, headers: Mapping[str, str]) -> "HttpExchange":
         try:
             try:
-                exchange = await self._post(url, request.body, all_headers)
+                exchange = await self._post(url, body, headers)
             except aiohttp.ClientConnectionError as error:
                 if not _was_dead(error):
                     raise
-                exchange = await self._post(url, request.body, all_headers)
+                exchange = await self._post(url, body, headers)
                 exchange.resent = True
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise unreachable(provider, error) from error
-        if by_token and exchange.status == _UNAUTHORIZED:
-            self._google.forget(provider)
         return exchange
 
     async def _post(self, url: URL, body: bytes, headers: Mapping[str, str]) -> "HttpExchange":
@@ -241,6 +253,11 @@ class _Connector(aiohttp.TCPConnector):
             transport.set_protocol(line)
         _LINE.set(line)
         return connection
+
+
+def _by_token(provider: Provider) -> bool:
+    """Whether it is called with a token of Google's."""
+    return provider.kind.google_cloud and not provider.api_keys
 
 
 def _was_dead(error: aiohttp.ClientConnectionError) -> bool:

@@ -32,6 +32,10 @@ _ERRORS: Final[Mapping[int, type[GatewayError]]] = {
 }
 
 
+_GOOGLES: Final = "models/"
+_COMPLETES: Final = "generateContent"
+
+
 class ListedModel(NamedTuple):
     """One entry of a provider's list."""
 
@@ -49,7 +53,7 @@ class Listing(NamedTuple):
 
 
 async def list_model_ids(session: aiohttp.ClientSession, provider: Provider, timeout_s: float) -> list[str]:
-    """The ids of the models that a provider lists by OpenAI's GET /models.
+    """The ids of the models that a provider lists at GET /models, in OpenAI's form or in Google's.
 
     Raises the GatewayError that says why there is no list: credentials, silence, no connection, an unreadable answer.
     """
@@ -62,7 +66,7 @@ async def fetch_listing(session: aiohttp.ClientSession, provider: Provider, time
     headers = {**_HEADERS, **provider.headers}
     if provider.api_keys:
         headers |= provider.kind.auth.of(provider.api_keys[0].reveal())
-    url, limit = f"{provider.base_url}/models", asyncio.timeout(timeout_s)
+    url, limit = provider.base_url + provider.kind.models_path, asyncio.timeout(timeout_s)
     try:
         # A redirect would take the credential to another address.
         async with limit, session.get(url, headers=headers, allow_redirects=False) as response:
@@ -102,7 +106,8 @@ def _refusal(provider: Provider, status: int) -> GatewayError:
 
 def _models(body: bytes) -> tuple[ListedModel, ...] | None:
     """The entries of {"data": [{"id": …}]}, or of a bare list as Together sends it; null is an empty list, as Ollama
-    sends it. Entries that are no models are left out. None: it is no list at all.
+    sends it. Google has {"models": [{"name": "models/…"}]}. Entries that are no models, or give no completions, are left
+    out. None: it is no list at all.
     """
     try:
         found = orjson.loads(body)
@@ -110,6 +115,8 @@ def _models(body: bytes) -> tuple[ListedModel, ...] | None:
         return None
     if isinstance(found, dict) and "data" in found:
         found = found["data"] or []
+    elif isinstance(found, dict) and isinstance(named := found.get("models"), list) and named:
+        found = [_of_google(entry) for entry in named]
     if not isinstance(found, list):
         return None
     models: dict[str, ListedModel] = {}
@@ -118,6 +125,16 @@ def _models(body: bytes) -> tuple[ListedModel, ...] | None:
             owner = entry.get("owned_by")
             models.setdefault(model_id, ListedModel(model_id, owner if isinstance(owner, str) else ""))
     return tuple(models.values())
+
+
+def _of_google(entry: object) -> object:
+    """An entry of Google's in OpenAI's form; https://ai.google.dev/api/models#Model."""
+    if not isinstance(entry, dict) or not isinstance(name := entry.get("name"), str):
+        return None
+    methods = entry.get("supportedGenerationMethods")
+    if isinstance(methods, list) and _COMPLETES not in methods:
+        return None
+    return {"id": name.removeprefix(_GOOGLES), "owned_by": ""}
 
 
 def _is_id(value: object) -> TypeGuard[str]:

@@ -48,6 +48,19 @@ def provider(base_url: str, api_key: Secret = NO_SECRET) -> Provider:
         ({"object": "list", "data": None}, []),
         ([{"id": "a"}, {"id": "b"}], ["a", "b"]),
         ({"data": [{"id": "a"}, {"id": "a", "x": 1}]}, ["a"]),
+        (
+            {
+                "models": [
+                    {"name": "models/a", "supportedGenerationMethods": ["generateContent", "countTokens"]},
+                    {"name": "models/embed", "supportedGenerationMethods": ["embedContent"]},
+                    {"name": "tunedModels/b"},
+                    {"id": "c"},
+                    7,
+                ],
+                "nextPageToken": "t",
+            },
+            ["a", "tunedModels/b"],
+        ),
         ({"data": [{"id": 1}, {}, None, "x", {"id": ""}, {"id": "a\nb"}, {"id": "x" * 257}, {"id": "ok"}]}, ["ok"]),
     ],
 )
