@@ -24,6 +24,7 @@ class Kind:
 KINDS = {
     "openai": Kind("https://api.openai.com/v1", "OPENAI_API_KEY"),
     "openai_compatible": Kind(),
+    "vertex": Kind(google_cloud=True),
     "vllm": Kind("http://127.0.0.1:8000/v1"),
 }
 

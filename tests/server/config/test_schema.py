@@ -117,4 +117,4 @@ def test_the_files_of_the_documentation_are_right(tmp_path: Path) -> None:
     blocks = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert len(blocks) == 4
     for block in blocks:
-        load_text(tmp_path, block.replace("sha256:6f1a…", "sha256:" + "0" * 64))
+        load_text(tmp_path, block.replace("sha256:6f1a…", "sha256:" + "0" * 64), {"VERTEX_API_KEY": "k"})
