@@ -1,6 +1,5 @@
 """Providers' faults as OpenAI's chat completions wire spells them."""
 
-import asyncio
 from collections.abc import Mapping
 
 import orjson
@@ -12,6 +11,8 @@ from upstream import Answer
 class ChatSpelling:
     """See `faults.Spelling`."""
 
+    kind = "openai_compatible"
+
     def is_stream(self, answer: Answer) -> bool:
         return bool(answer.call.json.get("stream"))
 
@@ -19,20 +20,18 @@ class ChatSpelling:
         last = answer.call.json["messages"][-1]
         return str(last["content"]) if last["role"] == "assistant" else ""
 
-    async def whole(self, answer: Answer, text: str, model: str, tokens: Tokens, *, keep: float = 1.0) -> None:
-        body = _whole(text, model, tokens)
-        await answer.head(200, {"content-type": "application/json", "content-length": str(len(body))})
-        await answer.send(body[: int(len(body) * keep)])
-        if keep < 1:
-            await asyncio.sleep(1.0)
-            answer.reset()
-
-    async def stalled(self, answer: Answer, text: str, model: str, tokens: Tokens, pause_s: float) -> None:
-        body = _whole(text, model, tokens)
-        await answer.head(200, {"content-type": "application/json", "content-length": str(len(body))})
-        await answer.send(body[: len(body) // 2])
-        await asyncio.sleep(pause_s)
-        await answer.send(body[len(body) // 2 :])
+    def body(self, text: str, model: str, tokens: Tokens) -> bytes:
+        message = {"role": "assistant", "content": text}
+        return orjson.dumps(
+            {
+                "id": "chatcmpl-up",
+                "object": "chat.completion",
+                "created": 1700000000,
+                "model": model,
+                "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+                "usage": _usage(tokens),
+            }
+        )
 
     async def start(self, answer: Answer, model: str) -> None:
         await answer.start_stream()
@@ -76,20 +75,6 @@ def _chunk(model: str, delta: Mapping[str, object], *, finish_reason: str | None
         "model": model,
         "choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}],
     }
-
-
-def _whole(text: str, model: str, tokens: Tokens) -> bytes:
-    message = {"role": "assistant", "content": text}
-    return orjson.dumps(
-        {
-            "id": "chatcmpl-up",
-            "object": "chat.completion",
-            "created": 1700000000,
-            "model": model,
-            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-            "usage": _usage(tokens),
-        }
-    )
 
 
 def _usage(tokens: Tokens) -> dict[str, int]:

@@ -26,6 +26,9 @@ class Tokens:
 class Spelling(Protocol):
     """One wire language, as a provider writes it. `model` is what it calls itself."""
 
+    kind: str
+    """Which row of the provider table speaks it."""
+
     def is_stream(self, answer: Answer) -> bool:
         """Whether a stream was asked for."""
         ...
@@ -34,12 +37,8 @@ class Spelling(Protocol):
         """The text that the model is to go on from; empty: none."""
         ...
 
-    async def whole(self, answer: Answer, text: str, model: str, tokens: Tokens, *, keep: float = 1.0) -> None:
-        """A whole answer; with `keep` below 1 only that share of its body, then the connection breaks."""
-        ...
-
-    async def stalled(self, answer: Answer, text: str, model: str, tokens: Tokens, pause_s: float) -> None:
-        """A whole answer with a pause in the middle of its body."""
+    def body(self, text: str, model: str, tokens: Tokens) -> bytes:
+        """A whole answer."""
         ...
 
     async def start(self, answer: Answer, model: str) -> None:
@@ -69,7 +68,7 @@ class Spelling(Protocol):
     async def refuse(
         self, answer: Answer, status: int, *, kind: str = "", retry_after: str = "", message: str = "no"
     ) -> None:
-        """An error answer. `kind`: "context", "filter", "prefill" or nothing in particular."""
+        """An answer that refuses. `kind`: "context", "filter", "prefill" or nothing in particular."""
         ...
 
 
@@ -84,6 +83,18 @@ class Faults:
     async def _words(self, answer: Answer, words: Sequence[str], *, first: bool) -> None:
         for index, word in enumerate(words):
             await self.wire.word(answer, word if first and index == 0 else f" {word}", self.model)
+
+    def _body(self, text: str) -> bytes:
+        return self.wire.body(text, self.model, self.tokens)
+
+    def _cut_at(self, text: str, share: float) -> int:
+        return int(len(self._body(text)) * share)
+
+    async def _whole(self, answer: Answer, text: str, *, share: float = 1.0) -> None:
+        """A whole answer, or the share of it that comes first."""
+        body = self._body(text)
+        await answer.head(200, {"content-type": "application/json", "content-length": str(len(body))})
+        await answer.send(body[: self._cut_at(text, share)])
 
     def _rest(self, answer: Answer) -> tuple[Sequence[str], bool]:
         """The words still to be said, and whether the first of them begins the answer."""
@@ -104,8 +115,7 @@ class Faults:
             words, begins = self._rest(answer)
             if not self.wire.is_stream(answer):
                 await asyncio.sleep(first_after_s)
-                text = TEXT[len(prefix) :]
-                await self.wire.whole(answer, text, self.model, self.tokens)
+                await self._whole(answer, TEXT[len(prefix) :])
                 return
             await self.wire.start(answer, self.model)
             await asyncio.sleep(first_after_s)
@@ -126,7 +136,9 @@ class Faults:
 
         async def script(answer: Answer) -> None:
             if not self.wire.is_stream(answer):
-                await self.wire.whole(answer, TEXT, self.model, self.tokens, keep=0.6)
+                await self._whole(answer, TEXT, share=0.6)
+                await asyncio.sleep(1.0)
+                answer.reset()
                 return
             words, begins = self._rest(answer)
             await self.wire.start(answer, self.model)
@@ -142,7 +154,9 @@ class Faults:
 
         async def script(answer: Answer) -> None:
             if not self.wire.is_stream(answer):
-                await self.wire.stalled(answer, TEXT, self.model, self.tokens, pause_s)
+                await self._whole(answer, TEXT, share=0.5)
+                await asyncio.sleep(pause_s)
+                await answer.send(self._body(TEXT)[self._cut_at(TEXT, 0.5) :])
                 return
             words, begins = self._rest(answer)
             await self.wire.start(answer, self.model)
@@ -164,7 +178,7 @@ class Faults:
             if self.wire.is_stream(answer) or calls > 1:
                 await self.well(malformed_at=20)(answer)
             else:
-                await answer.json(b'{"choices": [', 200)
+                await answer.json(self._body(TEXT)[:20], 200)
 
         return script
 

@@ -50,9 +50,10 @@ def settings_for(
     *,
     models: Mapping[str, Sequence[str]] | None = None,
     api_key: str = "",
+    kind: str = "openai_compatible",
     **more: object,
 ) -> Settings:
-    """Providers of kind openai_compatible at these addresses; model "m" is tried on each of them in order.
+    """Providers of this kind at these addresses; model "m" is tried on each of them in order.
 
     Nothing is retried unless `more` says so: most tests are about what one call does.
     """
@@ -62,8 +63,7 @@ def settings_for(
         "rest": {"port": 0},
         "grpc": {"port": 0},
         "providers": {
-            name: {"kind": "openai_compatible", "base_url": url, "api_key": api_key or f"sk-{name}"}
-            for name, url in upstreams.items()
+            name: {"kind": kind, "base_url": url, "api_key": api_key or f"sk-{name}"} for name, url in upstreams.items()
         },
         "models": {name: {"targets": list(targets)} for name, targets in routes.items() if targets},
         **more,

@@ -8,11 +8,15 @@ from typing import Any, Literal
 
 from chat_spelling import ChatSpelling
 from faults import CUT_AFTER, TEXT, WORDS, Faults, Spelling, Tokens
+from gemini_spelling import GeminiSpelling
 from running_gateway import RunningGateway, running_gateway, settings_for
 from survival_client import Got, Surface, ask
 from upstream import Answer, Script, Upstream, in_turn, running_upstream
 
 Grade = Literal["pass", "partial", "safe", "fail"]
+
+WIRES: tuple[Spelling, ...] = (ChatSpelling(), GeminiSpelling())
+"""The wire languages that the scenarios are played in."""
 
 TIMEOUT_S = 30.0
 PRIMARY, FALLBACK = "primary/m-primary", "fallback/m-fallback"
@@ -73,9 +77,8 @@ class Scenario:
     """How the requests are made, where it is more than one."""
 
 
-async def run(scenario: Scenario, surface: Surface, wire: Spelling | None = None, *, stream: bool) -> Verdict:
-    """Plays a scenario on the running loop's clock."""
-    wire = wire or ChatSpelling()
+async def run(scenario: Scenario, surface: Surface, wire: Spelling = WIRES[0], *, stream: bool) -> Verdict:
+    """Plays a scenario on the running loop's clock, with providers that speak `wire`."""
     primary = Faults(wire, "m-primary-2026", Tokens(11, 60))
     fallback = Faults(wire, "m-fallback-2026", Tokens(13, 61))
     async with AsyncExitStack() as stack:
@@ -87,6 +90,7 @@ async def run(scenario: Scenario, surface: Surface, wire: Spelling | None = None
         settings = settings_for(
             {"primary": upstreams[0].base_url, "fallback": upstreams[1].base_url},
             models={"m": [PRIMARY, FALLBACK]},
+            kind=wire.kind,
             **SETTINGS,
         )
         model = settings.models["m"].model_copy(update={"continuation": scenario.continuation})

@@ -6,9 +6,10 @@ import pytest
 
 import scorecard
 import survival_table
+from faults import Spelling
 from scaled_time import scaled_loop
 from survival_client import SURFACES, Surface
-from survival_table import TABLE, Scenario, Verdict, run
+from survival_table import TABLE, WIRES, Scenario, Verdict, run
 
 SCALES = (50, 10)
 """A machine that hesitates for a tenth of a second makes that five: what does not pass is played again, slower."""
@@ -16,12 +17,13 @@ SCALES = (50, 10)
 
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
 @pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.kind)
 @pytest.mark.parametrize("scenario", TABLE, ids=lambda scenario: scenario.id)
-def test_scenario(scenario: Scenario, surface: Surface, stream: bool) -> None:
+def test_scenario(scenario: Scenario, wire: Spelling, surface: Surface, stream: bool) -> None:
     verdict = Verdict("fail", "not played")
     for scale in SCALES:
         with asyncio.Runner(loop_factory=scaled_loop(scale)) as runner:
-            verdict = runner.run(run(scenario, surface, stream=stream))
+            verdict = runner.run(run(scenario, surface, wire, stream=stream))
         if verdict.grade == "pass":
             break
     assert verdict == Verdict("pass")

@@ -200,7 +200,7 @@ def _by_address(media: Media, address: str, field: str, translation: Translation
     own = (f"{provider.base_url}/files/", *_FILMS)
     generation = generation_of(translation.target)
     if not (provider.kind.gemini.fetches_for_all or generation.fetches or address.startswith(own)):
-        raise translation.refusal(field, "the model does not fetch what lies at an address: send the bytes")
+        raise translation.needs_bytes(field)
     mime_type = media.mime_type or mimetypes.guess_type(address.partition("?")[0])[0] or ""
     if not mime_type and provider.kind.gemini.typed_addresses:
         raise translation.refusal(field, "the provider must be told the type (mime_type) of what lies at an address")
