@@ -90,7 +90,7 @@ class Core:
             if name in self.settings.providers
             and not self.settings.providers[name].models
             and provider.kind.transport == HTTP
-            and provider.kind.models_path
+            and provider.kind.listing_path
         ]
         await asyncio.gather(*(self._list_models_of(provider) for provider in asked))
 

@@ -27,7 +27,7 @@ GOOGLE: Final = (
         base_url=_DEVELOPER_URL,
         api_key_env="GEMINI_API_KEY",
         auth=_KEY,
-        models_path="/models?pageSize=1000",  # else it tells 50 of them
+        listing_path="/models?pageSize=1000",  # else it tells 50 of them
         telemetry_name="gcp.gemini",
     ),
     ProviderKind(
@@ -35,7 +35,7 @@ GOOGLE: Final = (
         price_list="google",
         dialect="gemini",
         auth=_KEY,
-        models_path="",
+        listing_path="",
         telemetry_name="gcp.vertex_ai",
         google_cloud=True,
         gemini=VERTEX,

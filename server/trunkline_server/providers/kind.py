@@ -47,8 +47,6 @@ class ProviderKind:
     """The environment variable its credential usually stands in; empty: none is usual."""
     auth: AuthHeader = BEARER
     """How a key is sent."""
-    models_path: str = "/models"
-    """Where it lists its models. Empty: it does not."""
     transport: str = "http"
     """How it is reached: "http", or "echo" for the one inside this process."""
     telemetry_name: str = ""
@@ -59,6 +57,8 @@ class ProviderKind:
     """Headers, by lower-case name, that name a request in the provider's own logs; the first that is there counts."""
     price_list: str = ""
     """The list of genai-prices that its models' prices stand in, for scripts/gen_prices.py. Empty: none is known."""
+    listing_path: str = "/models"
+    """Where it lists its models, all of them at once. Empty: it does not."""
     prefill: Prefill | None = None
     """How its models go on from what is given of an answer. None: that they do is not known."""
     chat: ChatQuirks = STRANGER

@@ -66,7 +66,7 @@ async def fetch_listing(session: aiohttp.ClientSession, provider: Provider, time
     headers = {**_HEADERS, **provider.headers}
     if provider.api_keys:
         headers |= provider.kind.auth.of(provider.api_keys[0].reveal())
-    url, limit = provider.base_url + provider.kind.models_path, asyncio.timeout(timeout_s)
+    url, limit = provider.base_url + provider.kind.listing_path, asyncio.timeout(timeout_s)
     try:
         # A redirect would take the credential to another address.
         async with limit, session.get(url, headers=headers, allow_redirects=False) as response:
