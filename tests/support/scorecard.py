@@ -1,6 +1,6 @@
 """Plays the 16 failure scenarios in real time and prints how each went; see docs/survival.md.
 
-Usage: make scorecard [ARGS="--json"]
+Usage: make scorecard [ARGS="--json --wire gemini"]
 """
 
 import argparse
@@ -9,6 +9,7 @@ import json
 import sys
 
 import survival_table
+from faults import Spelling
 from survival_client import SURFACES, Surface
 from survival_table import Scenario, Verdict
 
@@ -17,12 +18,12 @@ Key = tuple[str, Surface, bool]
 MANNERS = tuple((surface, stream) for surface in SURFACES for stream in (True, False))
 
 
-async def play() -> dict[Key, Verdict]:
+async def play(wire: Spelling) -> dict[Key, Verdict]:
     """All scenarios over both surfaces, streamed and whole, side by side: each has providers and a gateway of its own."""
     verdicts: dict[Key, Verdict] = {}
 
     async def one(scenario: Scenario, surface: Surface, stream: bool) -> None:
-        verdicts[scenario.id, surface, stream] = await survival_table.run(scenario, surface, stream=stream)
+        verdicts[scenario.id, surface, stream] = await survival_table.run(scenario, surface, wire, stream=stream)
 
     async with asyncio.TaskGroup() as group:
         for scenario in survival_table.TABLE:
@@ -51,8 +52,10 @@ def main() -> int:
     """Exit code 0 only if all pass."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
+    wires = {wire.kind: wire for wire in survival_table.WIRES}
+    parser.add_argument("--wire", choices=wires, default=next(iter(wires)), help="what the failing providers speak")
     arguments = parser.parse_args()
-    verdicts = asyncio.run(play())
+    verdicts = asyncio.run(play(wires[arguments.wire]))
     if arguments.json:
         rows = [
             {"id": key[0], "surface": key[1], "stream": key[2], "grade": verdict.grade, "why": verdict.why}

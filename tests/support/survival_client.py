@@ -23,6 +23,7 @@ _FINISHES = {
     FinishReason.FINISH_REASON_STOP: "stop",
     FinishReason.FINISH_REASON_LENGTH: "length",
     FinishReason.FINISH_REASON_CONTENT_FILTER: "content_filter",
+    FinishReason.FINISH_REASON_REFUSAL: "content_filter",
 }
 
 

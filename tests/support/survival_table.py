@@ -6,17 +6,20 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from anthropic_spelling import AnthropicSpelling
 from chat_spelling import ChatSpelling
 from faults import CUT_AFTER, TEXT, WORDS, Faults, Spelling, Tokens
 from gemini_spelling import GeminiSpelling
 from running_gateway import RunningGateway, running_gateway, settings_for
 from survival_client import Got, Surface, ask
+from trunkline_server.providers.kinds import KINDS
 from upstream import Answer, Script, Upstream, in_turn, running_upstream
 
 Grade = Literal["pass", "partial", "safe", "fail"]
 
-WIRES: tuple[Spelling, ...] = (ChatSpelling(), GeminiSpelling())
-"""The wire languages that the scenarios are played in."""
+_SPELLINGS: tuple[Spelling, ...] = (ChatSpelling(), GeminiSpelling(), AnthropicSpelling())
+WIRES = tuple(spelling for spelling in _SPELLINGS if spelling.kind in KINDS)
+"""The wire languages that the scenarios are played in: those that the gateway knows a provider of."""
 
 TIMEOUT_S = 30.0
 PRIMARY, FALLBACK = "primary/m-primary", "fallback/m-fallback"
