@@ -44,7 +44,10 @@ BESIDE_CONTENTS = frozenset({"mediaResolution", "partMetadata", "thought", "thou
 LEVELS = frozenset({"MINIMAL", "LOW", "MEDIUM", "HIGH", "XHIGH"})
 MODES = frozenset({"AUTO", "ANY", "NONE", "VALIDATED"})
 FUNCTION_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}")
-MOST_STOPS = 5
+MOST_STOPS, MOST_CANDIDATES = 5, 8
+WARMEST = 2.0
+NO_PREFILL, NO_PREFILL_LITE, NO_MINIMAL = 3.6, 3.5, 3.7
+"""From which version on, and of which."""
 
 
 def complaints(body: Json, model: str) -> list[str]:
@@ -55,6 +58,7 @@ def complaints(body: Json, model: str) -> list[str]:
         *_contents(body.get("contents") or [], version),
         *_instruction(body),
         *_generation(body.get("generationConfig") or {}, version),
+        *_of_model(body, model, version),
         *_tools(body, version),
     ]
 
@@ -162,6 +166,10 @@ def _instruction(body: Json) -> Iterator[str]:
 def _generation(config: Json, version: float) -> Iterator[str]:
     if len(config.get("stopSequences", ())) > MOST_STOPS:
         yield "there are more than five stopSequences"
+    if not 0 <= config.get("temperature", 0) <= WARMEST:
+        yield "temperature is out of its range"
+    if not 1 <= config.get("candidateCount", 1) <= MOST_CANDIDATES:
+        yield "candidateCount is out of its range"
     if "responseSchema" in config and "responseJsonSchema" in config:
         yield "there are two schemas"
     if ("responseSchema" in config or "responseJsonSchema" in config) and "responseMimeType" not in config:
@@ -177,6 +185,22 @@ def _generation(config: Json, version: float) -> Iterator[str]:
         yield "the model takes no thinkingLevel"
     if thinking and 0 < version < 2.5:
         yield "the model does not think"
+
+
+def _of_model(body: Json, model: str, version: float) -> Iterator[str]:
+    """What some models refuse; https://ai.google.dev/gemini-api/docs/gemini-3 and /thinking."""
+    config: Json = body.get("generationConfig") or {}
+    thinking: Json = config.get("thinkingConfig") or {}
+    pro = "pro" in model.split("-")
+    if version >= NO_PREFILL or (version >= NO_PREFILL_LITE and "lite" in model.split("-")):
+        if [content.get("role") for content in body.get("contents") or ()][-1:] == ["model"]:
+            yield "contents must not end with a turn of the model"
+        if not config.keys().isdisjoint(("frequencyPenalty", "presencePenalty")):
+            yield "Penalty is not enabled for this model"
+    if pro and thinking.get("thinkingBudget") == 0:
+        yield "Budget 0 is invalid. This model only works in thinking mode."
+    if (pro or version == NO_MINIMAL) and thinking.get("thinkingLevel") == "MINIMAL":
+        yield "Thinking level MINIMAL is not supported for this model."
 
 
 def _tools(body: Json, version: float) -> Iterator[str]:
