@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from gemini_requests import spelled
 from wire_gemini import error_in, last_usage, merged, read_bodies, read_candidates
 
 CANDIDATE: dict[str, Any] = {
@@ -75,3 +76,35 @@ def test_an_answer_is_put_together(body: bytes, stream: bool) -> None:
 def test_neighbours_of_plain_text_are_one() -> None:
     parts = [{"text": "a"}, {"text": "b"}, {"text": "", "thoughtSignature": "s"}, {"text": ""}, {"text": "c"}]
     assert merged(parts) == [{"text": "ab"}, {"text": "", "thoughtSignature": "s"}, {"text": "c"}]
+
+
+REQUEST: dict[str, Any] = {
+    "systemInstruction": {"parts": [{"text": "Be short"}]},
+    "contents": [
+        {"role": "user", "parts": [{"text": "Hi"}, {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}]},
+        {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {"a": 1}}, "thoughtSignature": "c2ln"}]},
+        {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {"b": 2}}}]},
+    ],
+    "tools": [{"functionDeclarations": [{"name": "f", "parametersJsonSchema": {"type": "object"}}]}],
+    "toolConfig": {"functionCallingConfig": {"mode": "ANY"}},
+    "generationConfig": {"temperature": 0},
+}
+ASKED = [
+    ("systemInstruction", "parts", 0, "text"),
+    ("contents", 0, "parts", 0, "text"),
+    ("contents", 0, "parts", 1, "inlineData", "mimeType"),
+    ("contents", 0, "parts", 1, "inlineData", "data"),
+    ("contents", 1, "role"),
+    ("contents", 1, "parts", 0, "functionCall", "args", "a"),
+    ("contents", 1, "parts", 0, "thoughtSignature"),
+    ("contents", 2, "parts", 0, "functionResponse", "response", "b"),
+    ("tools", 0, "functionDeclarations", 0, "name"),
+    ("tools", 0, "functionDeclarations", 0, "parametersJsonSchema", "type"),
+    ("toolConfig", "functionCallingConfig", "mode"),
+    ("generationConfig", "temperature"),
+]
+
+
+@pytest.mark.parametrize("path", ASKED, ids=str)
+def test_a_change_of_what_was_asked_is_seen(path: tuple[str | int, ...]) -> None:
+    assert spelled(changed(REQUEST, path)) != spelled(REQUEST)
