@@ -13,7 +13,12 @@ from trunkline_server.dialects.gemini.signatures import sign_steps
 from trunkline_server.dialects.json_values import Json
 from trunkline_server.dialects.translation import Translation
 
+# An enum's names are looked up by a function each time, and these are needed for every message.
+_ASSISTANT_ROLE: Final = Role.ROLE_ASSISTANT
+_TOOL_ROLE: Final = Role.ROLE_TOOL
+_USER_ROLE: Final = Role.ROLE_USER
 _SYSTEM: Final = (Role.ROLE_SYSTEM, Role.ROLE_DEVELOPER)
+_NO_NAMES: Final[Names] = {}
 _USER, _MODEL = "user", "model"
 _CALL, _RESPONSE = "functionCall", "functionResponse"
 _OPENING: Final = {"role": _USER, "parts": [{"text": "(The conversation goes on.)"}]}
@@ -21,10 +26,12 @@ _OPENING: Final = {"role": _USER, "parts": [{"text": "(The conversation goes on.
 
 def encode_contents(messages: Sequence[Message], body: Json, translation: Translation) -> None:
     """Puts `contents` and, if there are leading system messages, `systemInstruction` into the body."""
-    leading = _count_leading(messages)
+    roles = [message.role for message in messages]
+    leading = next((at for at, role in enumerate(roles) if role not in _SYSTEM), len(roles))
     instruction = [part for at in range(leading) for part in _system(messages[at], f"messages[{at}]", translation)]
-    _check_prefill(messages, translation)
-    names = names_of_calls(messages)
+    if roles and roles[-1] == _ASSISTANT_ROLE and translation.target.facts.cannot(Feature.FEATURE_PREFILL):
+        raise translation.refusal(f"messages[{len(roles) - 1}]", "the model does not go on from words of its own")
+    names = names_of_calls(messages) if _TOOL_ROLE in roles else _NO_NAMES
     contents = _Contents(translation)
     for at in range(leading, len(messages)):
         contents.take(messages[at], f"messages[{at}]", names)
@@ -48,30 +55,29 @@ class _Contents:
 
     def take(self, message: Message, path: str, names: Names) -> None:
         """The next message."""
-        translation = self._translation
-        match message.role:
-            case Role.ROLE_ASSISTANT:
-                parts = self._answer(message, path)
-            case Role.ROLE_TOOL:
-                parts = _results(message, path, names, translation)
-            case Role.ROLE_USER:
-                parts = _parts(message, path, translation)
-            case Role.ROLE_SYSTEM | Role.ROLE_DEVELOPER:
-                parts = _midway(message, path, translation)
-            case _:
-                raise InvalidRequestError.at_field(f"{path}.role", "is one of system, developer, user, assistant, tool")
+        translation, role = self._translation, message.role
+        if role == _USER_ROLE:
+            parts = _parts(message, path, translation)
+        elif role == _ASSISTANT_ROLE:
+            parts = self._answer(message, path)
+        elif role == _TOOL_ROLE:
+            parts = _results(message, path, names, translation)
+        elif role in _SYSTEM:
+            parts = _midway(message, path, translation)
+        else:
+            raise InvalidRequestError.at_field(f"{path}.role", "is one of system, developer, user, assistant, tool")
         if message.name:
             translation.drop(f"{path}.name", "this API knows no names of speakers")
         if not parts:
-            if message.role == Role.ROLE_USER:
+            if role == _USER_ROLE:
                 parts = [{"text": ""}]
             else:
                 translation.rewrite(f"{path}.parts", "an empty turn is left out")
                 return
-        turn = self._add(_MODEL if message.role == Role.ROLE_ASSISTANT else _USER, parts)
+        turn = self._add(_MODEL if role == _ASSISTANT_ROLE else _USER, parts)
         if message.extensions:
             merge_extensions(turn, message.extensions, f"{path}.", translation, DIALECT)
-        if message.role not in (Role.ROLE_ASSISTANT, Role.ROLE_TOOL):
+        if role not in (_ASSISTANT_ROLE, _TOOL_ROLE):
             self._steps.clear()  # here a new turn begins, and what came before need not be signed
 
     def close(self) -> list[Json]:
@@ -114,11 +120,6 @@ class _Contents:
         return found
 
 
-def _count_leading(messages: Sequence[Message]) -> int:
-    """How many messages at the start are the system's."""
-    return next((at for at, message in enumerate(messages) if message.role not in _SYSTEM), len(messages))
-
-
 def _system(message: Message, path: str, translation: Translation) -> list[Json]:
     """The words of a system message."""
     if message.name:
@@ -138,8 +139,11 @@ def _midway(message: Message, path: str, translation: Translation) -> list[Json]
 
 
 def _parts(message: Message, path: str, translation: Translation) -> list[Json]:
-    encoded = (encode_part(part, f"{path}.parts[{at}]", translation) for at, part in enumerate(message.parts))
-    return [wire for wire in encoded if wire is not None]
+    found: list[Json] = []
+    for at, part in enumerate(message.parts):
+        if (wire := encode_part(part, f"{path}.parts[{at}]", translation)) is not None:
+            found.append(wire)
+    return found
 
 
 def _results(message: Message, path: str, names: Names, translation: Translation) -> list[Json]:
@@ -155,12 +159,3 @@ def _results(message: Message, path: str, names: Names, translation: Translation
         results.append(result)
         beside += media
     return results + beside
-
-
-def _check_prefill(messages: Sequence[Message], translation: Translation) -> None:
-    """Refuses to have an answer gone on with by a model that is known not to."""
-    last = messages[-1] if messages else None
-    if last is None or last.role != Role.ROLE_ASSISTANT:
-        return
-    if translation.target.facts.cannot(Feature.FEATURE_PREFILL):
-        raise translation.refusal(f"messages[{len(messages) - 1}]", "the model does not go on from words of its own")

@@ -33,7 +33,7 @@ _FILMS: Final = ("https://www.youtube.com/", "https://youtube.com/", "https://m.
 
 def encode_part(part: Part, path: str, translation: Translation) -> Json | None:
     """One part of a message, with its signature; None if it has no place on this wire, which is noted."""
-    if len(part.ListFields()) == 1 and part.HasField("text"):  # nearly all there are
+    if part.HasField("text") and len(part.ListFields()) == 1:  # nearly all there are
         return {"text": part.text}
     wire = _encode(part, path, translation)
     if wire is None:
