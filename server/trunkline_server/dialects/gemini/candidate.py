@@ -1,6 +1,7 @@
 """One candidate of an answer, from chunks of a stream or from a whole answer, as parts and events."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Final
 
 from trunkline.v1 import FinishReason, Part, ProviderState, ToolKind
@@ -323,10 +324,13 @@ class CandidateDecoder:
                 known[part] = self._known(part, events)
             return known[part].citations
 
-        if type(grounding) is dict:
-            cite_grounding(grounding, texts, sink_of)
-        if type(recited) is dict:
-            cite_recited(recited, texts, sink_of)
+        # Sources that cannot be read spoil no answer; they are told as they came, too.
+        with suppress(MalformedFrameError):
+            if type(grounding) is dict:
+                cite_grounding(grounding, texts, sink_of)
+        with suppress(MalformedFrameError):
+            if type(recited) is dict:
+                cite_recited(recited, texts, sink_of)
 
     def _known(self, part: int, events: EventSink) -> Part:
         """Where to put what became known of an open part; a whole answer has it in the part from the start."""

@@ -13,7 +13,7 @@ _STEP: Final = re.compile(
     r"""\.(?P<dot>[^.\[\]'"]+)|\[(?P<at>\d{1,6})\]|\[(?P<q>['"])(?P<name>(?:\\.|(?!(?P=q)).)*)(?P=q)\]"""
 )
 _ESCAPED: Final = re.compile(r"\\(.)")
-_MAX_INDEX: Final = 100_000
+_MAX_STEPS: Final = 100
 # An unset member of null_value's type says nothing.
 _VALUES: Final = ("numberValue", "boolValue")
 
@@ -98,6 +98,6 @@ def _steps(path: str) -> tuple[Step, ...]:
         else:
             steps.append(found["dot"] if found["dot"] is not None else _ESCAPED.sub(r"\1", found["name"]))
         at = found.end()
-    if not steps:
-        raise MalformedFrameError("jsonPath is the root")
+    if not 0 < len(steps) <= _MAX_STEPS:
+        raise MalformedFrameError("jsonPath is the root, or too deep")
     return tuple(steps)

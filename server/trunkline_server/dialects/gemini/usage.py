@@ -1,10 +1,12 @@
 """Usage of Gemini's wire as the normal form."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 from trunkline.v1 import ModalityTokens, Usage
-from trunkline_server.dialects.json_values import Json, count_in, json_text
+from trunkline_server.dialects.dialect import MalformedFrameError
+from trunkline_server.dialects.json_values import MAX_COUNT, Json, count_in, json_text
 
 # The numbers are those of google.ai.generativelanguage's enum, which proxies send instead of its words.
 _MODALITIES: Final[Mapping[object, str]] = {
@@ -28,8 +30,8 @@ def fill_usage(usage: Usage, raw: Json) -> None:
     """
     prompt, tools = count_in(raw, "promptTokenCount") or 0, count_in(raw, "toolUsePromptTokenCount")
     thoughts = count_in(raw, "thoughtsTokenCount")
-    usage.input_tokens = prompt + (tools or 0)
-    usage.output_tokens = (count_in(raw, "candidatesTokenCount") or 0) + (thoughts or 0)
+    usage.input_tokens = _sum(prompt, tools)
+    usage.output_tokens = _sum(count_in(raw, "candidatesTokenCount"), thoughts)
     if tools is not None:
         usage.tool_input_tokens = tools
     if thoughts is not None:
@@ -39,9 +41,16 @@ def fill_usage(usage: Usage, raw: Json) -> None:
     for name in ("promptTokensDetails", "toolUsePromptTokensDetails"):
         _add(raw, name, usage, "input_by_modality")
     if _add(raw, "candidatesTokensDetails", usage, "output_by_modality") and thoughts:
-        usage.output_by_modality.text += thoughts  # which are told apart nowhere, and are text
+        # They are told apart nowhere, and are text.
+        usage.output_by_modality.text = _sum(usage.output_by_modality.text, thoughts)
     _add(raw, "cacheTokensDetails", usage, "cache_read_by_modality")
-    usage.native = json_text(raw)
+    with suppress(MalformedFrameError):  # it is nested too deeply; the counts were not
+        usage.native = json_text(raw)
+
+
+def _sum(one: int | None, other: int | None) -> int:
+    """Of two counts, as far as it can be told."""
+    return min((one or 0) + (other or 0), MAX_COUNT)
 
 
 def _add(raw: Json, name: str, usage: Usage, field: str) -> bool:
@@ -57,5 +66,5 @@ def _add(raw: Json, name: str, usage: Usage, field: str) -> bool:
         modality = _MODALITIES.get(told) if type(told) in (str, int) else None
         count = count_in(entry, "tokenCount")
         if modality is not None and count is not None:
-            setattr(tokens, modality, getattr(tokens, modality) + count)
+            setattr(tokens, modality, _sum(getattr(tokens, modality), count))
     return True

@@ -250,10 +250,27 @@ contents = st.fixed_dictionaries({"parts": json_values | st.lists(parts, max_siz
 candidates = objects(CANDIDATE_MEMBERS, json_values | contents | parts)
 answers = objects(MEMBERS, json_values | st.lists(candidates, max_size=3) | objects(MEMBERS, json_values))
 
+MAX = 2**63 - 1
+TWICE = [{"modality": "TEXT", "tokenCount": MAX}] * 2
+FAR: list[object] = [{"jsonPath": "$" + ".a" * 300, "numberValue": 1}]
+
+
+def nested(depth: int) -> dict[str, object]:
+    return {"x": nested(depth - 1)} if depth else {}
+
+
+DEEP = nested(240)
+
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(answers, max_size=4), st.booleans())
 @example([{"candidates": [{}], "responseId": []}, {"candidates": [{}]}], False)
+@example([{"candidates": [{"content": {"parts": [{"text": "x"}]}, "citationMetadata": {"citations": {}}}]}], False)
+@example([{"candidates": [{"content": {"parts": [{"text": "x"}]}, "groundingMetadata": {"groundingChunks": 7}}]}], True)
+@example([{"candidates": [{}], "usageMetadata": {"promptTokenCount": MAX, "toolUsePromptTokenCount": MAX}}], False)
+@example([{"candidates": [{}], "usageMetadata": {"candidatesTokensDetails": TWICE, "thoughtsTokenCount": MAX}}], False)
+@example([{"candidates": [{}], "usageMetadata": DEEP}], False)
+@example([{"candidates": [{"content": {"parts": [{"functionCall": {"name": "f", "partialArgs": FAR}}]}}]}], False)
 def test_nothing_a_vendor_sends_breaks_the_decoder(sent: list[object], whole: bool) -> None:
     under_test, batch = decoder(), StreamCompleteResponse()
     for value in sent:
