@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 
+import aiohttp
 import pytest
 from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolParam
 
@@ -11,7 +12,6 @@ from openai_client import openai_client
 from running_gateway import running_gateway, settings_for
 from strict_gemini import Json
 from strict_gemini_server import StrictGemini, strict_gemini
-from trunkline.errors import RejectedByProviderError
 from trunkline.v1 import CompleteRequest, Message, Role, ToolCall
 from trunkline_server.config.settings import Settings
 
@@ -27,9 +27,9 @@ SUNNY = '{"sky": "sunny"}'
 SCHEMA: dict[str, object] = {"type": "object", "properties": {"city": {"type": "string"}}}
 
 
-def settings(server: StrictGemini, model: str = "gemini-3-flash-preview") -> Settings:
+def settings(server: StrictGemini) -> Settings:
     provider = {"kind": "gemini", "base_url": server.base_url, "api_key": "k"}
-    return settings_for({}, models={"m": [f"google/{model}"]}, providers={"google": provider})
+    return settings_for({}, models={"m": ["google/gemini-3-flash-preview"]}, providers={"google": provider})
 
 
 def first_request() -> CompleteRequest:
@@ -113,13 +113,14 @@ async def test_a_loop_that_another_model_began_is_accepted_by_the_stand_in() -> 
 
 
 async def test_the_provider_refuses_what_google_refuses() -> None:
-    async with (
-        strict_gemini(ANSWER) as server,
-        running_gateway(settings(server, "gemini-3.6-flash")) as gateway,
-        trunkline.AsyncClient(gateway.grpc_address) as client,
-    ):
-        request = first_request()
-        request.messages.add(role=Role.ROLE_ASSISTANT).parts.add(text="It is")
-        with pytest.raises(RejectedByProviderError, match="must not end with a turn of the model"):
-            await client.complete(request)
-        assert server.complaints == ["contents must not end with a turn of the model"]
+    call = {"functionCall": {"name": "weather", "args": {}}, "thoughtSignature": "Zm9yZ2Vk"}
+    contents = [{"role": "user", "parts": [{"text": "Hi"}]}, {"role": "model", "parts": [call]}]
+    async with strict_gemini(ANSWER) as server, aiohttp.ClientSession() as http:
+        url = f"{server.base_url}/models/gemini-3.6-flash:generateContent"
+        async with http.post(url, json={"contents": contents}) as response:
+            assert response.status == 400
+        assert server.complaints == [
+            "contents[1]: 1 calls and 0 results",
+            "contents must not end with a turn of the model",
+            "contents[1]: Corrupted thought signature.",
+        ]
