@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from trunkline_server.providers.anthropic_quirks import CLAUDE_ON_VERTEX
 from trunkline_server.providers.gemini_quirks import VERTEX
 from trunkline_server.providers.kind import AuthHeader, ProviderKind
 
@@ -39,6 +40,8 @@ GOOGLE: Final = (
         telemetry_name="gcp.vertex_ai",
         google_cloud=True,
         gemini=VERTEX,
+        anthropic=CLAUDE_ON_VERTEX,
+        dialects={"claude": "anthropic", "anthropic/": "anthropic"},
     ),
 )
 """Google's two places for the same models."""

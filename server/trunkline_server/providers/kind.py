@@ -1,9 +1,10 @@
 """What a row of the provider table says."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from trunkline_server.providers.anthropic_quirks import ANTHROPIC, AnthropicQuirks
 from trunkline_server.providers.chat_quirks import STRANGER, ChatQuirks
 from trunkline_server.providers.gemini_quirks import DEVELOPER_API, GeminiQuirks
 
@@ -59,15 +60,25 @@ class ProviderKind:
     """The list of genai-prices that its models' prices stand in, for scripts/gen_prices.py. Empty: none is known."""
     listing_path: str = "/models"
     """Where it lists its models, all of them at once. Empty: it does not."""
+    listing_headers: Mapping[str, str] = field(default_factory=dict)
+    """Headers that it wants with a request for that list."""
     prefill: Prefill | None = None
     """How its models go on from what is given of an answer. None: that they do is not known."""
     chat: ChatQuirks = STRANGER
     """How it departs from OpenAI, if it speaks `openai_chat`."""
     gemini: GeminiQuirks = DEVELOPER_API
     """What it takes, if it speaks `gemini`."""
+    anthropic: AnthropicQuirks = ANTHROPIC
+    """What it takes, if it speaks `anthropic`."""
+    dialects: Mapping[str, str] = field(default_factory=dict)
+    """The wire languages of models that it speaks to in another one, by how their ids begin."""
     google_cloud: bool = False
     """Whether it lies in a project and a location of Google Cloud, which its address names, and takes tokens of Google's
     credentials; with a key it takes that instead, as `auth` says."""
+
+    def dialect_of(self, model: str) -> str:
+        """The wire language that a model of this id is spoken to in."""
+        return next((found for start, found in self.dialects.items() if model.startswith(start)), self.dialect)
 
     def request_id(self, headers: Mapping[str, str]) -> str:
         """The provider's own id of the request that was answered with these headers; empty if it gave none."""

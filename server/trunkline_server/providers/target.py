@@ -28,6 +28,8 @@ class Provider:
     """Sent to `base_url` and nowhere else, one with each call. Empty: none is sent."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Sent with every call, such as OpenAI-Organization."""
+    api_version: str = ""
+    """The version of its wire, where it has several, such as "2026-10-21". Empty: the oldest that is spoken."""
     credentials_file: str = ""
     """Of a provider on Google Cloud without keys: the file of its credentials. Empty: those that Google's libraries
     find."""
@@ -70,7 +72,7 @@ class Target:
             provider=provider,
             model=model,
             name=f"{provider.name}/{model}",
-            dialect=provider.kind.dialect,
+            dialect=provider.kind.dialect_of(model),
             facts=facts_of(provider.kind, model, settings, knowledge),
             prices=prices_of(provider.kind, model, settings, knowledge),
             max_concurrent=settings.max_concurrent,

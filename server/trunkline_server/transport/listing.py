@@ -63,7 +63,7 @@ async def list_model_ids(session: aiohttp.ClientSession, provider: Provider, tim
 
 async def fetch_listing(session: aiohttp.ClientSession, provider: Provider, timeout_s: float) -> Listing:
     """The list with what tells the engine behind it. Raises as `list_model_ids` does."""
-    headers = {**_HEADERS, **provider.headers}
+    headers = {**_HEADERS, **provider.kind.listing_headers, **provider.headers}
     if provider.api_keys:
         headers |= provider.kind.auth.of(provider.api_keys[0].reveal())
     url, limit = provider.base_url + provider.kind.listing_path, asyncio.timeout(timeout_s)

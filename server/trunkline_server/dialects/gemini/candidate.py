@@ -6,8 +6,8 @@ from typing import Final
 
 from trunkline.v1 import FinishReason, Part, ProviderState, ToolKind
 from trunkline_server.dialects.dialect import EventSink, MalformedFrameError
+from trunkline_server.dialects.exact_json import exact_text
 from trunkline_server.dialects.gemini.answer_media import bytes_of, describe, kind_of, media_of
-from trunkline_server.dialects.gemini.exact_json import arguments_text
 from trunkline_server.dialects.gemini.finish import finish_reason, native_reason
 from trunkline_server.dialects.gemini.logprobs import fill_logprobs
 from trunkline_server.dialects.gemini.names import DIALECT
@@ -201,7 +201,8 @@ class CandidateDecoder:
             if not goes_on:
                 self._end_call(events)
             return chars
-        return self._give_arguments(self._part, arguments_text(args, source, *place) if args else "{}", events)
+        at = ("candidates", place[0], "content", "parts", place[1], _CALL, "args")
+        return self._give_arguments(self._part, exact_text(args, source, *at) if args else "{}", events)
 
     def _end_call(self, events: EventSink, *, cut: bool = False) -> None:
         """Gives the arguments of a call that came in pieces; `cut`: its end was never told."""

@@ -11,9 +11,9 @@ from trunkline_server.dialects.gemini.contents import encode_contents
 from trunkline_server.dialects.gemini.generation_config import generation_config
 from trunkline_server.dialects.gemini.model_path import method_path
 from trunkline_server.dialects.gemini.names import DIALECT
-from trunkline_server.dialects.gemini.pairing import check_pairs
 from trunkline_server.dialects.gemini.tools import encode_tools
 from trunkline_server.dialects.json_values import Json
+from trunkline_server.dialects.pairing import check_pairs
 from trunkline_server.dialects.translation import NO_SUCH_PARAMETER, Translation
 from trunkline_server.providers.target import Target
 from trunkline_server.values.wire import WireRequest

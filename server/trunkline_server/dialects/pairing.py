@@ -1,4 +1,4 @@
-"""Calls and their results belong together: what Gemini refuses with few words is refused before, with the place."""
+"""Calls and their results belong together: what providers refuse with few words is refused before, with the place."""
 
 from collections.abc import Sequence
 from typing import Final

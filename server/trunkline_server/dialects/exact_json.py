@@ -1,27 +1,29 @@
-"""Arguments of calls with all the digits that the model wrote."""
+"""JSON of an answer as text, with all the digits that the model wrote."""
 
 import json
 from typing import Any, Final
 
 import orjson
 
-from trunkline_server.dialects.json_values import Json, json_text
+from trunkline_server.dialects.json_values import json_text
 
 _EXACT_DIGITS: Final = 18  # that orjson reads as the integer they are, whatever the sign
 
 
-def arguments_text(args: Json, source: bytes, candidate: int, part: int) -> str:
-    """The `args` of a call as JSON text. They stood at these places of `source`, which is looked at again only if a
-    number in them has a fraction or is too large: read and written, it could lose digits.
+def exact_text(value: object, source: bytes, *path: str | int) -> str:
+    """A value that stood in `source` under these names and numbers, as JSON text.
+
+    `source` is looked at again only if a number has a fraction or is too large: read and written, it could lose digits.
     """
-    if not _may_lose(args):
-        return json_text(args)
+    if not _may_lose(value):
+        return json_text(value)
     try:
-        answer = json.loads(source, parse_float=_fragment, parse_int=_integer)
-        exact = answer["candidates"][candidate]["content"]["parts"][part]["functionCall"]["args"]
+        exact = json.loads(source, parse_float=_fragment, parse_int=_integer)
+        for step in path:
+            exact = exact[step]
         return orjson.dumps(exact).decode()
     except (ValueError, LookupError, TypeError, RecursionError):
-        return json_text(args)
+        return json_text(value)
 
 
 def _may_lose(value: object) -> bool:
