@@ -13,6 +13,8 @@ FINISHES: Mapping[int, str] = {
     FinishReason.FINISH_REASON_CONTEXT_LENGTH: "length",
     FinishReason.FINISH_REASON_TOOL_CALLS: "tool_calls",
     FinishReason.FINISH_REASON_CONTENT_FILTER: "content_filter",
+    FinishReason.FINISH_REASON_REFUSAL: "content_filter",
+    FinishReason.FINISH_REASON_PAUSED: "length",
 }
 KINDS: Mapping[int, str] = {ToolKind.TOOL_KIND_FUNCTION: "function", ToolKind.TOOL_KIND_CUSTOM: "custom"}
 
@@ -34,7 +36,7 @@ def _choice(choice: Choice) -> SaidChoice:
         refusal="".join(part.refusal for part in parts),
         calls=tuple(_call(part.tool_call) for part in parts if part.HasField("tool_call")),
         finish=FINISHES[choice.finish_reason],
-        sources=tuple(citation.url for part in parts for citation in part.citations if citation.kind == "url_citation"),
+        sources=tuple(citation.url for part in parts for citation in part.citations if citation.url),
         tokens=tuple((token.token, token.logprob) for part in parts for token in part.logprobs),
         sound=base64.b64encode(b"".join(part.audio.media.data for part in parts)).decode(),
     )

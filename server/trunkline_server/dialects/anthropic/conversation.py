@@ -20,7 +20,7 @@ _TEXT, _RESULT = "text", "tool_result"
 _THINKING: Final = ("thinking", "redacted_thinking")
 _OPENING: Final = "(The conversation goes on.)"
 _NAMELESS: Final = "this API knows no names of speakers"
-_STEPS: Final = ("server_tool_call", "server_tool_result")
+_STEP, _STEP_RESULT = "server_tool_use", "_tool_result"
 
 
 def encode_conversation(messages: Sequence[Message], body: Json, translation: Translation, marks: CacheMarks) -> None:
@@ -201,7 +201,7 @@ def _check_prefill(messages: Sequence[Message], turns: Sequence[Json], translati
     last = messages[-1]
     if last.role != Role.ROLE_ASSISTANT or turns[-1]["role"] != _ASSISTANT:
         return
-    if any(part.WhichOneof("content") in _STEPS for part in last.parts):
+    if any(block["type"] == _STEP or block["type"].endswith(_STEP_RESULT) for block in turns[-1]["content"]):
         return
     if not takes_prefill(translation.target):
         raise translation.refusal(f"messages[{len(messages) - 1}]", "the model does not go on from words of its own")

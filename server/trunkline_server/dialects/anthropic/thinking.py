@@ -87,9 +87,11 @@ def _is_off(wanted: ReasoningConfig) -> bool:
 def _adaptive(wanted: ReasoningConfig, body: Json, translation: Translation) -> Json:
     if wanted.native_effort == BETWEEN_TOOLS:
         return {"type": BETWEEN_TOOLS}
-    if wanted.native_effort:
+    if wanted.native_effort in _WORDS.values():
         body.setdefault("output_config", {})["effort"] = wanted.native_effort
         return {"type": "adaptive"}
+    if wanted.native_effort:
+        translation.drop("reasoning.native_effort", f"the provider has {', '.join(_WORDS.values())}")
     if _is_off(wanted):
         if not generation_of(translation.target).always_thinks:
             return {"type": "disabled"}
