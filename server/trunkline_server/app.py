@@ -185,7 +185,7 @@ def _provider(name: str, settings: ProviderSettings) -> Provider:
         base_url=(settings.base_url or kind.base_url or _cloud_url(settings)).rstrip("/"),
         api_keys=settings.api_keys or ((settings.api_key,) if settings.api_key else ()),
         headers=settings.headers,
-        api_version=settings.api_version,
+        api_version=settings.api_version or "",
         credentials_file=settings.google_cloud.credentials_file,
         send_trace_context=settings.send_trace_context,
         send_baggage=settings.send_baggage,

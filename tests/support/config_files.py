@@ -18,10 +18,12 @@ class Kind:
 
     base_url: str = ""
     api_key_env: str = ""
+    dialect: str = "openai_chat"
     google_cloud: bool = False
 
 
 KINDS = {
+    "anthropic": Kind("https://api.anthropic.com/v1", "ANTHROPIC_API_KEY", "anthropic"),
     "openai": Kind("https://api.openai.com/v1", "OPENAI_API_KEY"),
     "openai_compatible": Kind(),
     "vertex": Kind(google_cloud=True),

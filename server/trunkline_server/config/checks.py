@@ -12,6 +12,8 @@ from trunkline_server.config.settings import GoogleCloudSettings, Listen, Provid
 
 ECHO: Final = "echo"
 """The name of the built-in model, and of the provider it stands for in targets."""
+_VERSIONED: Final = "anthropic"
+"""The dialect whose API has versions."""
 
 
 class Finding(NamedTuple):
@@ -109,6 +111,8 @@ def _providers(checked: Checked) -> Iterator[Finding]:
             yield Finding((*at, "kind"), f"is not one of {', '.join(sorted(kinds))}{hint}")
         elif not checked.has_lost_provider(name):
             yield from _address_of(provider, at, kinds[provider.kind])
+            if provider.api_version is not None and kinds[provider.kind].dialect != _VERSIONED:
+                yield Finding((*at, "api_version"), "is for providers of kind anthropic only")
         if provider.api_key and provider.api_keys:
             yield Finding((*at, "api_keys"), "stands beside api_key: put all keys into one of the two")
         seen: set[str] = set()

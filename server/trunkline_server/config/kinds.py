@@ -18,6 +18,11 @@ class KindFacts(Protocol):
         ...
 
     @property
+    def dialect(self) -> str:
+        """The wire language it speaks."""
+        ...
+
+    @property
     def google_cloud(self) -> bool:
         """Whether its address is made of a project and a location of Google Cloud."""
         ...

@@ -273,8 +273,8 @@ class ProviderSettings(_Settings):
     """Headers sent with every call, such as OpenAI-Organization."""
     models: tuple[ModelName, ...] = ()
     """The model ids it offers. Empty: whatever is asked for as "provider/model", and those it lists itself."""
-    api_version: Literal["", "2023-06-01", "2026-10-21"] = ""
-    """For the kind anthropic: the anthropic-version that it is spoken to in. Empty: 2023-06-01."""
+    api_version: Literal["2023-06-01", "2026-10-21"] | None = None
+    """For the kind anthropic: the version of its API (anthropic-version). Unset: 2023-06-01."""
     google_cloud: GoogleCloudSettings = GoogleCloudSettings()
     """For the kind vertex: project, location and credentials."""
     send_trace_context: bool = False
