@@ -16,5 +16,5 @@ _ROWS: Final[tuple[Dialect, ...]] = (OpenAIChat(), _ANTHROPIC, _GEMINI)
 DIALECTS: Final[Mapping[str, Dialect]] = {dialect.name: dialect for dialect in _ROWS}
 """All dialects by name."""
 
-COUNTERS: Final[Mapping[str, TokenCounter]] = {_GEMINI.name: _GEMINI}
+COUNTERS: Final[Mapping[str, TokenCounter]] = {_ANTHROPIC.name: _ANTHROPIC, _GEMINI.name: _GEMINI}
 """Those whose APIs count tokens, by name."""

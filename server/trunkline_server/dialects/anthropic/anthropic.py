@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from trunkline.errors import GatewayError
-from trunkline.v1 import CompleteRequest
+from trunkline.v1 import CompleteRequest, CountTokensResponse
+from trunkline_server.dialects.anthropic.counting import encode_count, read_count
 from trunkline_server.dialects.anthropic.decode import MessageDecoder
 from trunkline_server.dialects.anthropic.encode import encode_request
 from trunkline_server.dialects.anthropic.errors import read_error
@@ -25,3 +26,9 @@ class Anthropic:
 
     def error(self, target: Target, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
         return read_error(target, status, headers, body)
+
+    def encode_count(self, request: CompleteRequest, target: Target) -> WireRequest:
+        return encode_count(request, target)
+
+    def read_count(self, body: bytes) -> CountTokensResponse:
+        return read_count(body)

@@ -42,14 +42,20 @@ def encode_request(request: CompleteRequest, target: Target, *, stream: bool) ->
     body = encode_body(request, translation, stream=stream)
     if request.routing.strict:
         translation.check_strict()
+    if quirks.publisher:
+        body.pop("model")
+    return wire_request(path, body, translation, stream=stream)
+
+
+def wire_request(path: str, body: Json, translation: Translation, *, stream: bool) -> WireRequest:
+    """The body with the version of the wire, and the features beyond it, where the target wants to be told of them."""
     headers: dict[str, str] = {}
     if betas := body.pop(_BETAS, None):
         headers[_BETA] = _beta_header(betas)
-    if quirks.body_version:
-        body.pop("model")
-        body = {"anthropic_version": quirks.body_version, **body}
+    if body_version := translation.target.provider.kind.anthropic.body_version:
+        body = {"anthropic_version": body_version, **body}
     else:
-        headers[_VERSION] = version_of(target)
+        headers[_VERSION] = version_of(translation.target)
     return WireRequest(path=path, body=orjson.dumps(body), stream=stream, headers=headers, notes=translation.notes)
 
 

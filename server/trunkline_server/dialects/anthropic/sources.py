@@ -91,11 +91,11 @@ def _elsewhere(media: Media, path: str, translation: Translation) -> Json:
     provider = translation.target.provider
     match media.WhichOneof("source"):
         case "url" if not provider.kind.anthropic.media_urls:
-            raise translation.refusal(f"{path}.url", "the provider fetches nothing: send the bytes")
+            raise translation.needs_bytes(f"{path}.url")
         case "url" if media.url.startswith(_HTTPS):
             return {"type": "url", "url": media.url}
         case "url":
-            raise translation.refusal(f"{path}.url", "the provider fetches https addresses only")
+            raise translation.needs_bytes(f"{path}.url")
         case "file_id" if media.provider not in ("", provider.name):
             raise translation.refusal(f"{path}.file_id", f"the file lies at provider {media.provider}")
         case "file_id" if not provider.kind.anthropic.file_ids:

@@ -24,6 +24,7 @@ from targets import target_of
 from trunkline.errors import GatewayError, InvalidRequestError, LossyTranslationError, UnsupportedByModelError
 from trunkline.v1 import CompleteRequest, ErrorReason, Feature, NoteAction, Part, Role, TranslationNote
 from trunkline_server.dialects.anthropic import Anthropic
+from trunkline_server.dialects.dialect import MalformedFrameError
 from trunkline_server.providers.anthropic_quirks import NEW_VERSION, OLD_VERSION
 from trunkline_server.providers.model_facts import ModelFacts
 from trunkline_server.providers.target import Target
@@ -302,3 +303,26 @@ def test_what_the_gateway_alone_is_to_know_is_not_sent() -> None:
         idempotency_key="canary-1", routing={"tags": {"t": "canary-2"}, "affinity_key": "canary-3"}
     )
     assert b"canary" not in DIALECT.encode(request, VERTEX, stream=True).body
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "version"),
+    [
+        (OPUS, "/messages/count_tokens", None),
+        (VERTEX, "/publishers/anthropic/models/count-tokens:rawPredict", "vertex-2023-10-16"),
+    ],
+)
+def test_a_count_is_asked_for_with_what_bears_on_it(target: Target, path: str, version: str | None) -> None:
+    request = simple_request(tools=[{"name": "f"}], stop=["END"], endUser="u", reasoning={"effort": 5})
+    wire = DIALECT.encode_count(request, target)
+    body = orjson.loads(wire.body)
+    assert (wire.path, wire.stream, body.pop("anthropic_version", None)) == (path, False, version)
+    assert body["model"] == target.model
+    assert body.keys() == {"model", "messages", "output_config", "thinking", "tools"}
+    assert ("anthropic-version" in wire.headers) == (version is None)
+
+
+def test_a_count_is_read() -> None:
+    assert DIALECT.read_count(b'{"input_tokens": 14}').input_tokens == 14
+    with pytest.raises(MalformedFrameError):
+        DIALECT.read_count(b'{"input_tokens": "14"}')
