@@ -41,7 +41,7 @@ GOOGLE: Final = (
         google_cloud=True,
         gemini=VERTEX,
         anthropic=CLAUDE_ON_VERTEX,
-        dialects={"claude": "anthropic", "anthropic/": "anthropic"},
+        dialects_by_id={"claude": "anthropic", "anthropic/": "anthropic"},
     ),
 )
 """Google's two places for the same models."""

@@ -70,7 +70,7 @@ class ProviderKind:
     """What it takes, if it speaks `gemini`."""
     anthropic: AnthropicQuirks = ANTHROPIC
     """What it takes, if it speaks `anthropic`."""
-    dialects: Mapping[str, str] = field(default_factory=dict)
+    dialects_by_id: Mapping[str, str] = field(default_factory=dict)
     """The wire languages of models that it speaks to in another one, by how their ids begin."""
     google_cloud: bool = False
     """Whether it lies in a project and a location of Google Cloud, which its address names, and takes tokens of Google's
@@ -78,7 +78,7 @@ class ProviderKind:
 
     def dialect_of(self, model: str) -> str:
         """The wire language that a model of this id is spoken to in."""
-        return next((found for start, found in self.dialects.items() if model.startswith(start)), self.dialect)
+        return next((found for start, found in self.dialects_by_id.items() if model.startswith(start)), self.dialect)
 
     def request_id(self, headers: Mapping[str, str]) -> str:
         """The provider's own id of the request that was answered with these headers; empty if it gave none."""
