@@ -11,6 +11,7 @@ from trunkline.v1 import (
     AttemptOutcome,
     CompleteRequest,
     Cost,
+    FinishReason,
     NoteAction,
     RequestPhase,
     StreamCompleteResponse,
@@ -69,8 +70,12 @@ class Attempt:
         idle_s: float,
         span_id: int,
         chunks: Sequence[Bins] = (),
+        may_pause: bool = False,
     ) -> None:
-        """`chunks` take the seconds that each batch of content takes, after the first one."""
+        """`chunks` take the seconds that each batch of content takes, after the first one. `may_pause`: an answer that
+        pauses is gone on with."""
+        self.paused = False
+        """Whether the answer is over for now only."""
         self.over = False
         """Whether the last batch, the one with `finished`, has been given."""
         self.begun = False
@@ -88,6 +93,7 @@ class Attempt:
         """Whether content was given that `chunks` do not know of yet."""
         self._given_at = 0.0
         """When more was asked for after content had been given, on the loop's clock; 0: never."""
+        self._may_pause = may_pause
         self._span_id = span_id
         self._loop = run.watch.loop
         self._report = run.begin_attempt(target, span_id)
@@ -363,7 +369,12 @@ class Attempt:
         if not self.begun:
             self.begun = True
             self._run.begin_answer(self._report, batch)
-        self._run.finish(self._report, ending, batch)
+        if self._may_pause and list(ending.finish_reasons) == [FinishReason.FINISH_REASON_PAUSED]:
+            del batch.events[-1]  # the end of a choice that has not ended
+            self._run.pause(self._report, ending)
+            self.paused = True
+        else:
+            self._run.finish(self._report, ending, batch)
         self.over = True
         return batch
 

@@ -243,6 +243,9 @@ class Engine:
                                 if collector is not None:
                                     collector.add(batch)
                                 yield batch
+                    if attempt.paused:
+                        pursuit.paused()
+                        continue
                     pursuit.answered()
                     if collector is not None:
                         collector.ended_well()
@@ -309,6 +312,7 @@ class Engine:
             transport=self._transports[target.provider.kind.transport],
             idle_s=pursuit.idle_s,
             span_id=self._telemetry.new_span_id(),
+            may_pause=pursuit.may_pause,
             chunks=self._telemetry.chunks_of(target.provider.name, target.model) if run.record.stream else (),
         )
 

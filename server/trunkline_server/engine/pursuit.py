@@ -9,6 +9,7 @@ from trunkline.interruptible import Interruptible
 from trunkline.v1 import CompleteRequest, Feature, RequestPhase, StreamCompleteResponse, TranslationNote
 from trunkline_server.engine.continuation import Continuation, DifferentAnswerError, Mode
 from trunkline_server.engine.delivered import Delivered
+from trunkline_server.engine.pauses import pauses_of
 from trunkline_server.engine.queues import Queues
 from trunkline_server.engine.run import Run
 from trunkline_server.engine.slots import Slots
@@ -41,6 +42,7 @@ class Pursuit:
         "_go",
         "_no_prefill",
         "_notes",
+        "_pauses",
         "_queues",
         "_request",
         "_responding",
@@ -65,6 +67,7 @@ class Pursuit:
         # Who waits for the whole answer has been given nothing before it is there.
         self._delivered = Delivered(request) if course.stream and course.policy.continuation != "off" else None
         self._continuation: Continuation | None = None
+        self._pauses = pauses_of(request)
         self._cause: GatewayError | None = None
         self._no_prefill: set[str] = set()
         self._go: Go | None = None
@@ -78,12 +81,20 @@ class Pursuit:
     @property
     def request(self) -> CompleteRequest:
         """What to ask."""
-        return self._request if self._continuation is None else self._continuation.request
+        if self._continuation is not None:
+            return self._continuation.request
+        return self._request if self._pauses is None else self._pauses.request
 
     @property
     def notes(self) -> Sequence[TranslationNote]:
         """What was changed of the request on the way here."""
-        return self._notes if self._continuation is None else (*self._notes, *self._continuation.notes)
+        changer = self._continuation or self._pauses
+        return self._notes if changer is None else (*self._notes, *changer.notes)
+
+    @property
+    def may_pause(self) -> bool:
+        """Whether an answer that pauses now is gone on with."""
+        return self._pauses is not None and self._pauses.may_pause
 
     @property
     def idle_s(self) -> float:
@@ -118,6 +129,11 @@ class Pursuit:
         if not self._responding:
             self._responding = True
             self._course.responding()
+        if self._pauses is not None:
+            joined = self._pauses.join(batch)
+            if joined is None:
+                return None
+            batch = joined
         if self._continuation is not None:
             adapted = self._continuation.adapt(batch)
             if adapted is None:
@@ -132,6 +148,16 @@ class Pursuit:
         self._course.answered(self._run.watch.now())
         self._leave_place()
 
+    def paused(self) -> None:
+        """The call has given a part of the answer, and `call` says who gives the rest."""
+        self.answered()
+        if self._pauses is not None:
+            self._pauses.paused()
+        step = self._course.again(self._run.watch.now())
+        if isinstance(step, Stop):
+            raise step.error
+        self._go = step
+
     def failed(self, error: GatewayError) -> None:
         """The call failed. Raises if the caller must hear of it; otherwise `call` says how it goes on."""
         self._leave_place()
@@ -144,6 +170,9 @@ class Pursuit:
             failure = self._course.broke_off(error, now, gave=self._responding)
         else:
             failure = self._course.failed(error, now)
+            self._run.forget_pauses()
+            if self._pauses is not None:
+                self._pauses.forget()
         if failure in _ALARMING:
             self._raise_alarm(error)
         if self._run.committed:
@@ -174,6 +203,8 @@ class Pursuit:
         refused = self._continuation is not None and not self._responding and failure in _REFUSALS
         if self._continuation is None or self._responding:
             self._run.given_up.append(self._run.record.report.attempts[-1])
+        self._pauses = None
+        self._run.pauses = 0
         # The first break is what the caller hears of, whatever came of going on.
         cause = self._cause = self._cause or error
         if self._delivered is None or self._delivered.obstacle():

@@ -51,6 +51,7 @@ class Run:
         "inlining",
         "over",
         "own_us",
+        "pauses",
         "phase",
         "provider_wait_ns",
         "queued_s",
@@ -86,7 +87,9 @@ class Run:
         self.committed = False
         """Whether the caller has been given content, so that no other target may take over unnoticed."""
         self.given_up: list[Attempt] = []
-        """Attempts that gave a part of the answer and then broke off."""
+        """Attempts that gave a part of the answer and then broke off, or paused."""
+        self.pauses = 0
+        """How often the answer has paused, and the same target went on."""
         self.over = False
         """Whether the request has ended, well or not; whoever leaves it then has not cancelled it."""
         self._arrived_ns = time.monotonic_ns()
@@ -114,6 +117,8 @@ class Run:
         now = self.elapsed_us()
         attempt.first_token_us = now - attempt.start_us
         self.phase = RequestPhase.REQUEST_PHASE_STREAMING
+        if self.pauses:
+            return  # it goes on with an answer that has begun
         report.target = attempt.target
         started = batch.events[0].started
         if not started.model:
@@ -163,6 +168,22 @@ class Run:
         event = batch.events.add()
         event.finished.MergeFrom(finished)
         event.finished.report.CopyFrom(record.report)
+
+    def pause(self, attempt: Attempt, ending: Ending) -> None:
+        """The attempt gave a part of the answer, and its target is to be asked for the rest."""
+        attempt.usage.CopyFrom(ending.finished.usage)
+        if ending.finished.HasField("cost"):
+            attempt.cost.CopyFrom(ending.finished.cost)
+        attempt.outcome = AttemptOutcome.ATTEMPT_OUTCOME_ANSWERED
+        attempt.duration_us = self.elapsed_us() - attempt.start_us
+        self.given_up.append(attempt)
+        self.pauses += 1
+
+    def forget_pauses(self) -> None:
+        """What was given before pauses is void: the answer begins anew."""
+        if self.pauses:
+            self.given_up.clear()
+            self.pauses = 0
 
     def _add_costs(self, finished: FinishedEvent) -> None:
         """Whatever attempts used is paid for, whether it became part of the answer or not."""

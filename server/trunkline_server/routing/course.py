@@ -130,6 +130,10 @@ class Course:
             return self._go(busy, self._store.of(targets[busy]), now, retry=False)
         return Stop(self._exhausted(now))
 
+    def again(self, now: float) -> Go | Stop:
+        """The target that answered last is called once more: it paused, and the rest of the answer is its own to give."""
+        return self._go(self._position, self._store.of(self._plan.targets[self._position]), now, retry=False)
+
     def resume(self, now: float, may: Callable[[Target], object], *, again: bool = False) -> Go | Stop:
         """Who goes on with an answer that broke off, after `broke_off` has told of it.
 

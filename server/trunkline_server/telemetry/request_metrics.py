@@ -235,9 +235,10 @@ class RequestMetrics:
         before: Attempt | None = None
         for attempt in report.attempts:
             self._attempt(record, attempt, model)
-            if before is not None and not attempt.hedge:
-                given_up = outcomes.reason_name(before.failure) if before.HasField("failure") else ""
+            # After a pause the same target goes on, which is no retry.
+            if before is not None and not attempt.hedge and before.HasField("failure"):
                 counter = self._retries if before.target == attempt.target else self._fallbacks
+                given_up = outcomes.reason_name(before.failure)
                 counter.add((before.target if self.shows(before.target) else OVERFLOW, given_up))
             before = attempt
 
