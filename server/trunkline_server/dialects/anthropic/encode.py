@@ -25,6 +25,7 @@ from trunkline_server.values.wire import WireRequest
 
 _PATH: Final = "/messages"
 _VERSION, _BETA = "anthropic-version", "anthropic-beta"
+_MAX_TOKENS: Final = "max_tokens"
 # The SDK's name for what it sends as a header: https://platform.claude.com/docs/en/api/beta-headers
 _BETAS: Final = "betas"
 _BETA_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
@@ -77,7 +78,10 @@ def encode_body(request: CompleteRequest, translation: Translation, *, stream: b
     marks.close(body)
     body["stream"] = stream
     if request.extensions:
+        # A default of ours gives way to what the extension says.
+        default = {} if request.HasField("max_output_tokens") else {_MAX_TOKENS: body.pop(_MAX_TOKENS)}
         merge_extensions(body, request.extensions, "", translation, DIALECT)
+        body = default | body
     return body
 
 
