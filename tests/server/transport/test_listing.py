@@ -40,6 +40,30 @@ def provider(base_url: str, api_key: Secret = NO_SECRET) -> Provider:
     )
 
 
+async def test_anthropic_is_asked_for_all_its_models_in_its_own_version(session: aiohttp.ClientSession) -> None:
+    asked: list[web.Request] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request)
+        return web.json_response(listing("claude-opus-5"))
+
+    app = web.Application()
+    app.router.add_get("/v1/models", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+        claude = Provider(name="a", kind=KINDS["anthropic"], base_url=url, api_keys=(Secret("sk-a"),))
+        assert await list_model_ids(session, claude, 2) == ["claude-opus-5"]
+    finally:
+        await runner.cleanup()
+    [request] = asked
+    assert request.query_string == "limit=1000"
+    assert (request.headers["anthropic-version"], request.headers["x-api-key"]) == ("2023-06-01", "sk-a")
+
+
 @pytest.mark.parametrize(
     ("body", "expected"),
     [

@@ -15,8 +15,10 @@ _NAMED_FIRST: Final = re.compile(r"claude-(?P<line>[a-z]+)-(?P<major>\d{1,2})(?:
 _NAMED_LAST: Final = re.compile(r"claude-(?P<major>\d{1,2})(?:[-.](?P<minor>\d{1,2}))?(?!\d)(?:-(?P<line>[a-z]+))?")
 _NEWEST: Final = (99, 0)
 
-# Their thinking cannot be turned off: https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking
-_ALWAYS_THINKING: Final = ("fable", "mythos")
+# Lines that take neither sampling nor demanded calls, and whose thinking cannot be turned off:
+# https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking
+_FREE: Final = ("fable", "mythos")
+_ALWAYS_THINKING_OPUS: Final = (5, 5)
 
 # Most output tokens by the first version that has them, cautiously: what all models from there on take.
 # https://platform.claude.com/docs/en/about-claude/models/overview
@@ -41,14 +43,9 @@ class Generation(NamedTuple):
     """Such as "opus"; empty: its id does not say."""
 
     @property
-    def always_thinks(self) -> bool:
-        """Whether thinking cannot be turned off, which rules out forced calls as well."""
-        return self.line in _ALWAYS_THINKING
-
-    @property
-    def thinks_by_budget(self) -> bool:
-        """Whether it takes a budget of thinking tokens."""
-        return self.version is None or (3, 7) <= self.version < (4, 7)
+    def is_free(self) -> bool:
+        """Whether it is of a line that can be held to little."""
+        return self.line in _FREE
 
     @property
     def thinks_adaptively(self) -> bool:
@@ -77,9 +74,27 @@ def takes_sampling(target: Target) -> bool:
     if target.facts.known:
         allowed = target.facts.can(Feature.FEATURE_SAMPLING)
     else:
-        allowed = generation.version is None or (generation.version < (4, 7) and not generation.always_thinks)
+        allowed = generation.version is None or (generation.version < (4, 7) and not generation.is_free)
     quirks = target.provider.kind.anthropic
     return allowed and (bool(quirks.body_version) or version_of(target) < NEW_VERSION)
+
+
+def thinks_by_budget(target: Target) -> bool:
+    """Whether it takes a budget of thinking tokens."""
+    if target.facts.known:
+        return target.facts.can(Feature.FEATURE_REASONING_BUDGET)
+    version = generation_of(target).version
+    return version is None or (3, 7) <= version < (4, 7)
+
+
+def always_thinks(target: Target) -> bool:
+    """Whether thinking cannot be turned off."""
+    if target.facts.known:
+        return target.facts.can(Feature.FEATURE_REASONING_ALWAYS)
+    generation = generation_of(target)
+    if generation.version is None:
+        return False
+    return generation.is_free or (generation.line == "opus" and generation.version >= _ALWAYS_THINKING_OPUS)
 
 
 def takes_schemas(target: Target) -> bool:
@@ -97,7 +112,7 @@ def takes_forced_calls(target: Target) -> bool:
     """Whether a call can be demanded of it."""
     if target.facts.known:
         return target.facts.can(Feature.FEATURE_FORCED_TOOL_CHOICE)
-    return not generation_of(target).always_thinks
+    return not generation_of(target).is_free
 
 
 def takes_midway_system(target: Target) -> bool:
@@ -117,7 +132,7 @@ def takes_prefill(target: Target) -> bool:
     if target.facts.known or target.facts.can(Feature.FEATURE_PREFILL):
         return target.facts.can(Feature.FEATURE_PREFILL)
     generation = generation_of(target)
-    return generation.version is None or (generation.version < (4, 6) and not generation.always_thinks)
+    return generation.version is None or (generation.version < (4, 6) and not generation.is_free)
 
 
 def efforts_of(target: Target) -> "tuple[ReasoningEffort.ValueType, ...]":
@@ -152,4 +167,4 @@ def _read(model: str) -> Generation:
     found = _NAMED_FIRST.search(model) or _NAMED_LAST.search(model)
     if found is not None:
         return Generation((int(found["major"]), int(found["minor"] or 0)), found["line"] or "")
-    return Generation(_NEWEST, next((line for line in _ALWAYS_THINKING if line in model), ""))
+    return Generation(_NEWEST, next((line for line in _FREE if line in model), ""))

@@ -5,7 +5,13 @@ from typing import Final
 
 from trunkline.v1 import Feature, ReasoningConfig, ReasoningContext, ReasoningDisplay, ReasoningEffort
 from trunkline_server.dialects.anthropic.conversation import lacks_thinking
-from trunkline_server.dialects.anthropic.generation import efforts_of, generation_of, max_tokens_of
+from trunkline_server.dialects.anthropic.generation import (
+    always_thinks,
+    efforts_of,
+    generation_of,
+    max_tokens_of,
+    thinks_by_budget,
+)
 from trunkline_server.dialects.anthropic.names import ANSWER_TOOL
 from trunkline_server.dialects.anthropic.tools import FORCED, loosen_choice
 from trunkline_server.dialects.json_values import Json
@@ -44,12 +50,12 @@ def put_thinking(wanted: ReasoningConfig, body: Json, translation: Translation) 
     """Puts `thinking` and the effort into the body, in which all else has its place already."""
     if wanted.context > ReasoningContext.REASONING_CONTEXT_AUTO:
         translation.drop("reasoning.context", "this API gives the model what the messages hold")
-    generation = generation_of(translation.target)
-    can_think = generation.thinks_adaptively or generation.thinks_by_budget
-    if not can_think or translation.target.facts.cannot(Feature.FEATURE_REASONING):
+    target = translation.target
+    adaptively, by_budget = generation_of(target).thinks_adaptively, thinks_by_budget(target)
+    if not (adaptively or by_budget) or target.facts.cannot(Feature.FEATURE_REASONING):
         _note_thoughtless(wanted, translation)
         return
-    if generation.thinks_adaptively and not (generation.thinks_by_budget and wanted.budget_tokens > 0):
+    if adaptively and not (by_budget and wanted.budget_tokens > 0):
         thinking = _adaptive(wanted, body, translation)
     else:
         thinking = _budget(wanted, body, translation)
@@ -93,7 +99,7 @@ def _adaptive(wanted: ReasoningConfig, body: Json, translation: Translation) -> 
     if wanted.native_effort:
         translation.drop("reasoning.native_effort", f"the provider has {', '.join(_WORDS.values())}")
     if _is_off(wanted):
-        if not generation_of(translation.target).always_thinks:
+        if not always_thinks(translation.target):
             return {"type": "disabled"}
         least = _WORDS[_nearest(Effort.REASONING_EFFORT_LOW, efforts_of(translation.target))]
         translation.emulate("reasoning.effort", "the model cannot but think: it is told to think little", least)

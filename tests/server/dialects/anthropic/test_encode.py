@@ -6,7 +6,7 @@ wires.txt anew.
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -260,6 +260,23 @@ def test_facts_count_more_than_an_id() -> None:
     assert "output_config" not in body
     request.max_output_tokens = 778
     assert body_of(request, target)["max_tokens"] == 777
+
+
+@pytest.mark.parametrize(
+    ("features", "effort", "wanted"),
+    [
+        ({Feature.FEATURE_REASONING, Feature.FEATURE_REASONING_BUDGET}, "NONE", {"type": "disabled"}),
+        ({Feature.FEATURE_REASONING, Feature.FEATURE_REASONING_ALWAYS}, "NONE", {"type": "adaptive"}),
+        ({Feature.FEATURE_REASONING}, "HIGH", {"type": "adaptive"}),
+        (set(), "HIGH", None),
+    ],
+)
+def test_facts_tell_how_a_model_thinks(
+    features: set["Feature.ValueType"], effort: str, wanted: Mapping[str, str] | None
+) -> None:
+    target = dataclasses.replace(OPUS, facts=ModelFacts(known=True, features=frozenset(features)))
+    body = body_of(simple_request(reasoning={"effort": f"REASONING_EFFORT_{effort}"}), target)
+    assert body.get("thinking") == wanted
 
 
 def test_the_same_request_is_the_same_bytes() -> None:
