@@ -41,9 +41,9 @@ class Block:
         self._part = place.part
         self._whole = place.whole
         self._origin = origin
-        self._others: Json = {
-            name: value for name, value in raw.items() if name not in self.known and value is not None
-        }
+        self._others: Json = {}
+        if not raw.keys() <= self.known:
+            self._others = {name: value for name, value in raw.items() if name not in self.known and value is not None}
         started = place.events.add(part=place.part).part_started
         started.SetInParent()
         self.begin(started, place)

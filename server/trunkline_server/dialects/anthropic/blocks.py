@@ -19,6 +19,14 @@ _EMPTY: Final = "a text must hold more than white space"
 _SIGNED: Final = (StateKind.STATE_KIND_ANTHROPIC_SIGNATURE, StateKind.STATE_KIND_ANTHROPIC_REDACTED)
 
 
+def plain_text(part: Part) -> str:
+    """The text of a part that is nothing else, as nearly all are; empty: it is looked at more closely."""
+    fields = part.ListFields()
+    if len(fields) == 1 and fields[0][0].name == "text" and not part.text.isspace():
+        return part.text
+    return ""
+
+
 def encode_block(part: Part, path: str, translation: Translation, marks: CacheMarks) -> Json | None:
     """One part of a message; None if it has no place on this wire, which is noted."""
     wire = _encode(part, path, translation)

@@ -5,7 +5,7 @@ from typing import Final
 
 from trunkline.errors import InvalidRequestError
 from trunkline.v1 import Message, Role
-from trunkline_server.dialects.anthropic.blocks import encode_block
+from trunkline_server.dialects.anthropic.blocks import encode_block, plain_text
 from trunkline_server.dialects.anthropic.cache_marks import CacheMarks
 from trunkline_server.dialects.anthropic.calls import encode_call, encode_result
 from trunkline_server.dialects.anthropic.generation import takes_midway_system, takes_prefill
@@ -156,13 +156,21 @@ def _instructions(message: Message, path: str, translation: Translation, marks: 
 
 
 def _blocks(message: Message, path: str, translation: Translation, marks: CacheMarks) -> list[Json]:
-    encoded = (encode_block(part, f"{path}.parts[{at}]", translation, marks) for at, part in enumerate(message.parts))
-    return [block for block in encoded if block is not None]
+    found: list[Json] = []
+    for at, part in enumerate(message.parts):
+        if text := plain_text(part):
+            found.append({"type": _TEXT, "text": text})
+        elif (block := encode_block(part, f"{path}.parts[{at}]", translation, marks)) is not None:
+            found.append(block)
+    return found
 
 
 def _answer(message: Message, path: str, translation: Translation, marks: CacheMarks) -> list[Json]:
     found: list[Json] = []
     for index, part in enumerate(message.parts):
+        if text := plain_text(part):
+            found.append({"type": _TEXT, "text": text})
+            continue
         at = f"{path}.parts[{index}]"
         match part.WhichOneof("content"):
             case "tool_call":

@@ -158,11 +158,11 @@ class MessageDecoder:
         if reason := text_in(delta, "stop_reason"):
             self._native_reason = reason
             self.finished = True
-        stop = {name: delta[name] for name in ("stop_sequence", "stop_details") if delta.get(name)}
-        text_in(stop, "stop_sequence")
-        object_in(stop, "stop_details")
-        json_text([[[stop]]])  # at the end it would be too late to find that it is nested too deeply
-        self._stop |= stop
+        if stop := {name: delta[name] for name in ("stop_sequence", "stop_details") if delta.get(name)}:
+            text_in(stop, "stop_sequence")
+            object_in(stop, "stop_details")
+            json_text([[[stop]]])  # at the end it would be too late to find that it is nested too deeply
+            self._stop |= stop
         if delta.get("container"):
             keep_others(self._extras, {"container": delta["container"]}, ())
 

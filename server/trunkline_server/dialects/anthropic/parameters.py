@@ -29,6 +29,9 @@ _UNKNOWN: Final = (
     "store",
     "verbosity",
 )
+_REFUSED: Final = frozenset(
+    {"audio_output", "choice_count", "logit_bias", "logprobs", "output_modalities", "top_logprobs"},
+)
 # https://platform.claude.com/docs/en/api/service-tiers
 _TIERS: Final[Mapping[str, Json]] = {
     "auto": {"service_tier": "auto"},
@@ -57,12 +60,13 @@ def put_parameters(request: CompleteRequest, body: Json, translation: Translatio
     for name in _UNKNOWN:
         if present.get(name):
             translation.drop(name)
-    if request.stop:
+    if "stop" in present:
         _put_stops(request, body, translation)
-    _refuse(request, translation)
-    if request.end_user:
+    if not _REFUSED.isdisjoint(present):
+        _refuse(request, translation)
+    if "end_user" in present:
         body["metadata"] = {"user_id": request.end_user}
-    if request.service_tier:
+    if "service_tier" in present:
         _put_tier(request.service_tier, body, translation)
 
 
