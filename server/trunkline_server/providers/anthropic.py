@@ -11,6 +11,7 @@ ANTHROPIC_KINDS: Final = (
         dialect="anthropic",
         base_url="https://api.anthropic.com/v1",
         api_key_env="ANTHROPIC_API_KEY",
+        price_list="anthropic",
         # Its newer SDKs send a Bearer token; this header is taken by all that copy the wire, and counts before it.
         auth=AuthHeader("x-api-key"),
         request_id_headers=("request-id",),
