@@ -84,7 +84,7 @@ class Claude:
         self.takes_budget = (3, 7) <= self.version < (4, 7)
         self.adapts = self.version >= (4, 6)
         self.schemas = self.version >= (4, 5)
-        self.system_midway = self.version >= (4, 8) and "sonnet" not in model
+        self.system_midway = self.version > ((5, 0) if "sonnet" in model else (4, 7))
 
 
 def _top(body: Json, claude: Claude, *, vertex: bool, version: str) -> Iterator[str]:

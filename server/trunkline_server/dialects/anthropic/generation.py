@@ -70,10 +70,9 @@ def version_of(target: Target) -> str:
 
 def takes_sampling(target: Target) -> bool:
     """Whether temperature, top_p and top_k are let pass: https://platform.claude.com/docs/en/api/versioning."""
-    generation = generation_of(target)
-    if target.facts.known:
-        allowed = target.facts.can(Feature.FEATURE_SAMPLING)
-    else:
+    allowed = _known(target, Feature.FEATURE_SAMPLING)
+    if allowed is None:
+        generation = generation_of(target)
         allowed = generation.version is None or (generation.version < (4, 7) and not generation.is_free)
     quirks = target.provider.kind.anthropic
     return allowed and (bool(quirks.body_version) or version_of(target) < NEW_VERSION)
@@ -81,16 +80,16 @@ def takes_sampling(target: Target) -> bool:
 
 def thinks_by_budget(target: Target) -> bool:
     """Whether it takes a budget of thinking tokens."""
-    if target.facts.known:
-        return target.facts.can(Feature.FEATURE_REASONING_BUDGET)
+    if (known := _known(target, Feature.FEATURE_REASONING_BUDGET)) is not None:
+        return known
     version = generation_of(target).version
     return version is None or (3, 7) <= version < (4, 7)
 
 
 def always_thinks(target: Target) -> bool:
     """Whether thinking cannot be turned off."""
-    if target.facts.known:
-        return target.facts.can(Feature.FEATURE_REASONING_ALWAYS)
+    if (known := _known(target, Feature.FEATURE_REASONING_ALWAYS)) is not None:
+        return known
     generation = generation_of(target)
     if generation.version is None:
         return False
@@ -99,7 +98,10 @@ def always_thinks(target: Target) -> bool:
 
 def takes_schemas(target: Target) -> bool:
     """Whether it holds its answer to a schema by itself."""
-    return _can(target, Feature.FEATURE_JSON_SCHEMA, since=(4, 5))
+    if (known := _known(target, Feature.FEATURE_JSON_SCHEMA)) is not None:
+        return known
+    version = generation_of(target).version
+    return version is not None and version >= (4, 5)
 
 
 def takes_strict_tools(target: Target) -> bool:
@@ -110,27 +112,25 @@ def takes_strict_tools(target: Target) -> bool:
 
 def takes_forced_calls(target: Target) -> bool:
     """Whether a call can be demanded of it."""
-    if target.facts.known:
-        return target.facts.can(Feature.FEATURE_FORCED_TOOL_CHOICE)
+    if (known := _known(target, Feature.FEATURE_FORCED_TOOL_CHOICE)) is not None:
+        return known
     return not generation_of(target).is_free
 
 
 def takes_midway_system(target: Target) -> bool:
     """Whether system messages may stand in the conversation. Sonnet 5 passes over them, which is worse than a no."""
-    if target.facts.known:
-        return target.facts.can(Feature.FEATURE_MIDWAY_SYSTEM_MESSAGES)
+    if (known := _known(target, Feature.FEATURE_MIDWAY_SYSTEM_MESSAGES)) is not None:
+        return known
     generation = generation_of(target)
     if generation.version is None or generation.version == _NEWEST:
         return False
-    if generation.line == "sonnet":
-        return False
-    return generation.version >= (4, 8)
+    return generation.version > ((5, 0) if generation.line == "sonnet" else (4, 7))
 
 
 def takes_prefill(target: Target) -> bool:
     """Whether it goes on from words of its own that stand last."""
-    if target.facts.known or target.facts.can(Feature.FEATURE_PREFILL):
-        return target.facts.can(Feature.FEATURE_PREFILL)
+    if (known := _known(target, Feature.FEATURE_PREFILL)) is not None:
+        return known
     generation = generation_of(target)
     return generation.version is None or (generation.version < (4, 6) and not generation.is_free)
 
@@ -153,11 +153,11 @@ def max_tokens_of(target: Target) -> int:
     return next(tokens for since, tokens in _MAX_TOKENS if version >= since)
 
 
-def _can(target: Target, feature: "Feature.ValueType", *, since: tuple[int, int]) -> bool:
-    if target.facts.known:
-        return target.facts.can(feature)
-    version = generation_of(target).version
-    return version is not None and version >= since
+def _known(target: Target, feature: "Feature.ValueType") -> bool | None:
+    """Whether the model is known to have it; None: that is not known."""
+    if target.facts.can(feature):
+        return True
+    return False if target.facts.cannot(feature) else None
 
 
 @lru_cache(maxsize=1024)
