@@ -106,7 +106,14 @@ STATUS_CLASSES: Final[Mapping[tuple[FailureClass, int], FailureClass]] = {
 }
 
 
+# The same by the provider's code: OpenAI answers 404 on one of its APIs, and 400 on another, for a model it has not.
+CODE_CLASSES: Final[Mapping[tuple[FailureClass, str], FailureClass]] = {
+    (FailureClass.REQUEST, "model_not_found"): FailureClass.TARGET,
+}
+
+
 def classify(error: GatewayError) -> FailureClass:
     """What this failure of an attempt is a sign of."""
     found = CLASSES.get(error.reason, FailureClass.ENDED)
+    found = CODE_CLASSES.get((found, error.provider_code), found)
     return STATUS_CLASSES.get((found, error.provider_status), found)

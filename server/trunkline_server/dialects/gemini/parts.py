@@ -12,9 +12,10 @@ from trunkline.v1 import File, Image, ImageDetail, Media, Part, StateKind, Video
 from trunkline_server.dialects.extensions import merge_extensions
 from trunkline_server.dialects.gemini.generation import generation_of
 from trunkline_server.dialects.gemini.names import DIALECT
-from trunkline_server.dialects.gemini.signatures import is_own, put_signature
+from trunkline_server.dialects.gemini.signatures import put_signature
 from trunkline_server.dialects.json_values import Json
 from trunkline_server.dialects.media_types import media_type
+from trunkline_server.dialects.own_state import is_own
 from trunkline_server.dialects.translation import FOREIGN, Translation
 
 # https://ai.google.dev/gemini-api/docs/media-resolution

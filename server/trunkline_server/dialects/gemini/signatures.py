@@ -12,6 +12,7 @@ from typing import Final
 from trunkline.v1 import Part, StateKind
 from trunkline_server.dialects.gemini.generation import generation_of
 from trunkline_server.dialects.json_values import Json
+from trunkline_server.dialects.own_state import is_only_id, is_own
 from trunkline_server.dialects.translation import Translation
 
 MEMBER: Final = "thoughtSignature"
@@ -24,7 +25,7 @@ _URL_SAFE: Final = str.maketrans("-_", "+/")
 
 def put_signature(wire: Json, part: Part, path: str, translation: Translation) -> None:
     """Gives a part the signature that it came with, if it came from the target."""
-    if not part.HasField("state"):
+    if not part.HasField("state") or is_only_id(part):
         return
     if part.state.kind != StateKind.STATE_KIND_GEMINI_THOUGHT_SIGNATURE:
         translation.drop(f"{path}.state", "only the provider that made it reads it")
@@ -32,12 +33,6 @@ def put_signature(wire: Json, part: Part, path: str, translation: Translation) -
         translation.drop(f"{path}.state", "another model made it")
     elif part.state.data:
         wire[MEMBER] = base64.b64encode(part.state.data).decode()
-
-
-def is_own(part: Part, translation: Translation) -> bool:
-    """Whether the part's state, a signature, was made by the target. Clients of other APIs cannot say who made it."""
-    state, target = part.state, translation.target
-    return not state.provider or (state.provider, state.model) == (target.provider.name, target.model)
 
 
 def sign_steps(steps: list[tuple[Json, str]], translation: Translation) -> None:

@@ -1,23 +1,13 @@
-"""What an answer says about its own text: sources, and how likely its tokens were."""
+"""The sources that an answer names for its text."""
 
-from typing import Final, Protocol
+from typing import Final
 
-from trunkline.v1 import Citation, TokenLogprob
-from trunkline_server.dialects.dialect import MalformedFrameError
-from trunkline_server.dialects.json_values import Json, json_text, object_in, objects_in, text_in
+from trunkline.v1 import Citation
+from trunkline_server.dialects.json_values import Json, json_text, object_in, text_in
 
 _URL_CITATION: Final = "url_citation"
 _URL_CITATION_MEMBERS: Final = frozenset({"url", "title", "start_index", "end_index"})
 _MAX_INDEX: Final = 2**31 - 1
-_MAX_BYTE: Final = 255
-
-
-class LogprobSink(Protocol):
-    """Where log probabilities are put: the `logprobs` of a part or the `top` of a token."""
-
-    def add(self) -> TokenLogprob:
-        """A new entry at the end."""
-        ...
 
 
 def fill_citation(citation: Citation, raw: Json, provider: str) -> None:
@@ -37,23 +27,3 @@ def fill_citation(citation: Citation, raw: Json, provider: str) -> None:
             return
     citation.provider = provider
     citation.native = json_text(raw)
-
-
-def fill_logprobs(sink: LogprobSink, raw: list[Json]) -> None:
-    """Entries of `logprobs.content` or `logprobs.refusal`."""
-    for item in raw:
-        token = sink.add()
-        _fill_token(token, item)
-        for alternative in objects_in(item, "top_logprobs"):
-            _fill_token(token.top.add(), alternative)
-
-
-def _fill_token(token: TokenLogprob, raw: Json) -> None:
-    token.token = text_in(raw, "token")
-    value = raw.get("logprob")
-    if not isinstance(value, float | int):
-        raise MalformedFrameError("logprob is not a number")
-    token.logprob = value
-    utf8 = raw.get("bytes")
-    if type(utf8) is list and all(type(byte) is int and 0 <= byte <= _MAX_BYTE for byte in utf8):
-        token.utf8 = bytes(utf8)

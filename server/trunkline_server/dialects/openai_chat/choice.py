@@ -7,7 +7,7 @@ from trunkline.v1 import FinishReason, Part, ProviderState, StateKind
 from trunkline_server.dialects.dialect import EventSink, MalformedFrameError
 from trunkline_server.dialects.extras import keep_others
 from trunkline_server.dialects.json_values import Json, json_text, object_in, objects_in, text_in
-from trunkline_server.dialects.openai_chat.annotations import fill_citation, fill_logprobs
+from trunkline_server.dialects.openai_chat.annotations import fill_citation
 from trunkline_server.dialects.openai_chat.audio import AudioPart
 from trunkline_server.dialects.openai_chat.calls import CALL_MEMBERS, Call, Calls, arguments_of
 from trunkline_server.dialects.openai_chat.finish import finish_reason
@@ -15,6 +15,7 @@ from trunkline_server.dialects.openai_chat.names import DIALECT
 from trunkline_server.dialects.openai_chat.padding import PADDING
 from trunkline_server.dialects.openai_chat.reasoning_details import MEMBER as DETAILS
 from trunkline_server.dialects.openai_chat.reasoning_details import ReasoningDetails, said_in
+from trunkline_server.dialects.token_logprobs import fill_logprobs
 
 # Kinds of parts; the first three are also the names of the pieces that append to them.
 _TEXT: Final = "text"

@@ -10,12 +10,12 @@ from trunkline_server.dialects.extras import keep_others
 from trunkline_server.dialects.json_values import Json, json_text, object_in, read_object, text_in
 from trunkline_server.dialects.made_ids import made_call_id
 from trunkline_server.dialects.openai_chat.choice import MS_PER_S, ChoiceDecoder
-from trunkline_server.dialects.openai_chat.cost import reported_cost
 from trunkline_server.dialects.openai_chat.errors import read_error
 from trunkline_server.dialects.openai_chat.finish import FAULTS
 from trunkline_server.dialects.openai_chat.names import DIALECT
 from trunkline_server.dialects.openai_chat.padding import PADDING
 from trunkline_server.dialects.openai_chat.usage import fill_usage, is_usage
+from trunkline_server.dialects.reported_cost import reported_cost
 from trunkline_server.providers.target import Target
 from trunkline_server.values.wire import SseFrame
 

@@ -1,195 +1,28 @@
-"""What the error answers of the chat completions wire mean; see the failure classes of the design."""
+"""What the error answers of the chat completions wire mean."""
 
 from collections.abc import Mapping
 from typing import Final
 
-import orjson
-
-from trunkline.errors import (
-    ContentFilterError,
-    ContextLengthError,
-    GatewayError,
-    MalformedToolCallError,
-    ProviderBadAnswerError,
-    ProviderCredentialsError,
-    ProviderQuotaError,
-    ProviderThrottledError,
-    ProviderUnavailableError,
-    RejectedByProviderError,
-)
-from trunkline.v1 import FieldViolation
-from trunkline_server.dialects.error_answers import (
-    BY_STATUS,
-    is_code,
-    kind_by_words,
-    message_of,
-    native_of,
-    wait_ms,
-    without_secrets,
-)
-from trunkline_server.dialects.json_values import Json
+from trunkline.errors import GatewayError
+from trunkline_server.dialects import openai_errors
 from trunkline_server.dialects.openai_chat.fields import contract_field
 from trunkline_server.providers.target import Target
-from trunkline_server.values.redaction import redact
 
-# By the vendor's `code` or, where that says nothing, its `type`. They decide over the status: OpenAI tells a spent
-# quota with 429, too, and it must not be waited for.
-BY_CODE: Final[Mapping[str, type[GatewayError]]] = {
-    "insufficient_quota": ProviderQuotaError,
-    "credit_balance_exhausted": ProviderQuotaError,
-    "billing_hard_limit_reached": ProviderQuotaError,
-    "billing_not_active": ProviderQuotaError,
-    "insufficient_balance": ProviderQuotaError,
-    "insufficient_credits": ProviderQuotaError,
-    "quota_exceeded": ProviderQuotaError,
-    "rate_limit_exceeded": ProviderThrottledError,
-    "rate_limit_error": ProviderThrottledError,
-    "rate_limited": ProviderThrottledError,
-    "too_many_requests": ProviderThrottledError,
-    "request_limit_exceeded": ProviderThrottledError,
-    "slow_down": ProviderThrottledError,
-    "context_length_exceeded": ContextLengthError,
-    "exceed_context_size_error": ContextLengthError,
-    "model_max_prompt_tokens_exceeded": ContextLengthError,
-    "content_filter": ContentFilterError,
-    "content_policy_violation": ContentFilterError,
-    "responsibleaipolicyviolation": ContentFilterError,
-    "data_inspection_failed": ContentFilterError,
-    "moderation_blocked": ContentFilterError,
-    "invalid_api_key": ProviderCredentialsError,
-    "incorrect_api_key": ProviderCredentialsError,
-    "authentication_error": ProviderCredentialsError,
-    "invalid_authentication": ProviderCredentialsError,
-    "account_deactivated": ProviderCredentialsError,
-    "permission_error": ProviderCredentialsError,
-    "permission_denied": ProviderCredentialsError,
-    "tool_use_failed": MalformedToolCallError,
-    "server_error": ProviderUnavailableError,
-    "internal_server_error": ProviderUnavailableError,
-    "internal_error": ProviderUnavailableError,
-    "service_unavailable_error": ProviderUnavailableError,
-    "service_unavailable": ProviderUnavailableError,
-    "server_is_overloaded": ProviderUnavailableError,
-    "overloaded_error": ProviderUnavailableError,
-    "unavailable_error": ProviderUnavailableError,
-    "engine_overloaded_error": ProviderUnavailableError,
-}
-
-# What a vendor advises that cannot be done here, by the parameter and words that it says it with.
+# What a vendor advises that is to be done otherwise here, by the parameter and words that it says it with.
 # https://platform.openai.com/docs/guides/latest-model: models from GPT-5.4 on refuse tools with reasoning on this API.
 _ADVICE: Final = (
     (
         "reasoning_effort",
         "/v1/responses",
-        "The gateway reaches this model by chat completions: set the reasoning effort to none to use tools.",
+        "The gateway reaches this model by chat completions: set the effort to none, or its dialect to openai_responses.",
     ),
 )
-
-# What the model wrote is no part of a failure.
-_CONTENT_MEMBERS: Final = frozenset({"failed_generation"})
-
-# Databricks has error_code, TGI error_type.
-_CODE_NAMES: Final = ("code", "error_code", "type", "error_type")
-_OK, _BAD_REQUEST, _SERVER_ERROR = 200, 400, 500
 
 
 def read_error(target: Target, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
     """The failure that an error answer means; a status of 2xx says that it came within an answer that began well."""
-    raw = _error_in(without_secrets(target, body))
-    if status // 100 == _OK // 100:
-        status = _status_in(raw)
-    code, said = _code_of(raw), _text_of(raw.get("message"))
-    kind = _kind_of(status, raw, said.lower())
-    return kind(
-        _message(target, kind, status, said, _text_of(raw.get("param"))),
-        retry_after_ms=wait_ms(kind, headers, raw),
-        violations=_violations(raw, said) if kind is RejectedByProviderError else (),
-        provider_code=code,
-        provider_status=status,
-        native=native_of(kind, {name: value for name, value in raw.items() if name not in _CONTENT_MEMBERS}),
-        target=target.name,
-    )
+    return openai_errors.read_error(target, status, headers, body, fields=contract_field, advice=_advice)
 
 
-def _kind_of(status: int, raw: Json, said: str) -> type[GatewayError]:
-    inner = raw.get("innererror")
-    holders = (raw, inner) if isinstance(inner, dict) else (raw,)
-    for holder in holders:
-        for name in _CODE_NAMES:
-            if (found := BY_CODE.get(_text_of(holder.get(name)).lower())) is not None:
-                return found
-    refuses = _BAD_REQUEST <= status < _SERVER_ERROR
-    if (refuses or not status) and (by_words := kind_by_words(said)) is not None:
-        return by_words
-    if (found := BY_STATUS.get(status)) is not None:
-        return found
-    if not refuses:
-        return ProviderUnavailableError if status >= _SERVER_ERROR or raw else ProviderBadAnswerError
-    return RejectedByProviderError
-
-
-def _message(target: Target, kind: type[GatewayError], status: int, said: str, param: str) -> str:
-    message = message_of(target, kind, status, said)
-    advice = next((text for at, words, text in _ADVICE if param == at and words in said), "")
-    return f"{message} {advice}" if advice and kind is RejectedByProviderError else message
-
-
-def _violations(raw: Json, said: str) -> list[FieldViolation]:
-    param = _text_of(raw.get("param"))
-    return [FieldViolation(field=contract_field(redact(param, 128)), description=redact(said))] if param else []
-
-
-def _error_in(body: bytes) -> Json:
-    """The object that says what went wrong; empty if the body, which may be anything, holds none."""
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    if isinstance(value, list) and value:
-        value = value[0]  # Gemini's copy of the wire
-    if not isinstance(value, dict):
-        return {}
-    error = value.get("error", value)
-    if isinstance(error, dict):
-        return error if "message" in error or "error" in value else {**error, "message": _detail_of(error)}
-    return {**value, "message": error if isinstance(error, str) else value.get("message")}
-
-
-def _detail_of(error: Json) -> str:
-    """FastAPI's words (Mistral, engines): a text, or a list of objects with `msg`; DeepInfra's: an object."""
-    detail = error.get("detail")
-    if isinstance(detail, dict):
-        detail = detail.get("error")
-    if isinstance(detail, list):
-        return "; ".join(_text_of(item.get("msg")) for item in detail if isinstance(item, dict))
-    return _text_of(detail)
-
-
-def _status_in(raw: Json) -> int:
-    """The status that a failure within an answer tells of itself; 0 if none."""
-    for name in ("status_code", "status", "code"):
-        value = raw.get(name)
-        if isinstance(value, str) and value.isascii() and value.isdecimal():
-            value = int(value[:4])
-        if isinstance(value, int) and _BAD_REQUEST <= value < _SERVER_ERROR + 100:
-            return value
-    return 0
-
-
-def _code_of(raw: Json) -> str:
-    """The vendor's code, or its type where that is all there is, if it can be a code and not a text."""
-    for name in _CODE_NAMES:
-        text = raw.get(name)
-        if isinstance(text, str) and is_code(text):
-            return text
-    return ""
-
-
-def _text_of(value: object) -> str:
-    match value:
-        case str():
-            return value
-        case int() if not isinstance(value, bool):
-            return str(value)
-        case _:
-            return ""
+def _advice(param: str, said: str) -> str:
+    return next((text for at, words, text in _ADVICE if param == at and words in said), "")

@@ -9,10 +9,12 @@ import orjson
 
 from trunkline.errors import InvalidRequestError
 from trunkline.v1 import File, Image, ImageDetail, Media, Part, StateKind, Video
+from trunkline_server.dialects.data_urls import data_url
 from trunkline_server.dialects.json_values import Json
 from trunkline_server.dialects.media_types import media_type
 from trunkline_server.dialects.openai_chat.extensions import merge_extensions
 from trunkline_server.dialects.openai_chat.names import DIALECT
+from trunkline_server.dialects.own_state import is_only_id
 from trunkline_server.dialects.translation import FOREIGN, Translation
 
 Content = str | list[Json]
@@ -66,7 +68,7 @@ def encode_part(part: Part, path: str, translation: Translation) -> Json | None:
 
 def note_unsaid(part: Part, path: str, translation: Translation) -> None:
     """Notes what a part carries that no part of this wire has a place for."""
-    if part.HasField("state") and part.state.kind != StateKind.STATE_KIND_PLAIN_TEXT:
+    if part.HasField("state") and part.state.kind != StateKind.STATE_KIND_PLAIN_TEXT and not is_only_id(part):
         translation.drop(f"{path}.state", "only the provider that made it reads it, and not by this API")
     if part.citations:
         translation.drop(f"{path}.citations", "sources of earlier answers are not sent back by this API")
@@ -168,7 +170,7 @@ def _file(file: File, path: str, translation: Translation) -> Json:
             return {"type": "file", "file": {"file_id": media.file_id}}
         case "data":
             name = media.file_name or f"{file.title or 'file'}{mimetypes.guess_extension(mime_type) or ''}"
-            return {"type": "file", "file": {"filename": name, "file_data": _data_url(media, path, translation)}}
+            return {"type": "file", "file": {"filename": name, "file_data": data_url(media, path, translation)}}
         case _:
             raise translation.needs_bytes(f"{path}.media.url")
 
@@ -200,19 +202,13 @@ def _require_own_file(media: Media, path: str, translation: Translation) -> None
 def _url(media: Media, path: str, translation: Translation, *, by_address: bool) -> str:
     match media.WhichOneof("source"):
         case "data":
-            return _data_url(media, path, translation)
+            return data_url(media, path, translation)
         case "url" if by_address or media.url.startswith("data:"):
             return media.url
         case "url":
             raise translation.needs_bytes(f"{path}.media.url")
         case _:
             raise translation.refusal(f"{path}.media.file_id", "it is sent by this API as bytes or by address only")
-
-
-def _data_url(media: Media, path: str, translation: Translation) -> str:
-    if not (mime_type := media_type(media)):
-        raise translation.refusal(f"{path}.media.mime_type", "is required: the bytes do not tell what they are")
-    return f"data:{mime_type};base64,{_base64(media.data)}"
 
 
 def _base64(data: bytes) -> str:

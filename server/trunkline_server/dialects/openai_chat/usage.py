@@ -1,13 +1,10 @@
 """Usage of the chat completions wire, in all its vendors' spellings, as the normal form."""
 
-import json
-import re
 from typing import Final, TypeGuard
-
-import orjson
 
 from trunkline.v1 import ModalityTokens, Usage
 from trunkline_server.dialects.json_values import Json, count_in
+from trunkline_server.dialects.usage_text import usage_text
 
 # What OpenAI itself says; only who says more is looked at for more.
 _OPENAI_MEMBERS: Final = frozenset(
@@ -23,9 +20,6 @@ _CACHE_WRITE_TTLS: Final = {
 }
 _MODALITIES: Final = {"text_tokens": "text", "image_tokens": "image", "audio_tokens": "audio", "video_tokens": "video"}
 _SERVER_TOOLS_NAMES: Final = ("server_tool_use", "server_tool_use_details")
-
-_DECODER: Final = json.JSONDecoder()
-_VALUE: Final = re.compile(r'"usage"[ \t\r\n]*:?[ \t\r\n]*')
 
 
 def is_usage(raw: object) -> TypeGuard[Json]:
@@ -70,7 +64,7 @@ def fill_usage(usage: Usage, raw: Json, source: bytes) -> None:
             usage.accepted_prediction_tokens = accepted
         if (rejected := count_in(completion, "rejected_prediction_tokens")) is not None:
             usage.rejected_prediction_tokens = rejected
-    usage.native = _text_of(raw, source)
+    usage.native = usage_text(raw, source)
 
 
 def _fill_modalities(tokens: ModalityTokens, details: Json) -> None:
@@ -86,26 +80,3 @@ def _details(raw: Json, name: str) -> Json:
 
 def _first(*counts: int | None) -> int | None:
     return next((count for count in counts if count is not None), None)
-
-
-def _text_of(raw: Json, source: bytes) -> str:
-    """The text in `source` that `raw` was read from, so that no digit of it is lost."""
-    compact = orjson.dumps(raw)
-    if b'"usage":' + compact in source:  # most vendors write compact JSON: then it need not be read again
-        return compact.decode()
-    text = source.decode()
-    at = len(text)
-    while (at := text.rfind('"usage"', 0, at)) >= 0:
-        start = _start_of_value(text, at)
-        try:
-            _, end = _DECODER.raw_decode(text, start)
-            if orjson.loads(text[start:end]) == raw:
-                return text[start:end]
-        except (ValueError, RecursionError):
-            continue  # not a member of that name, but words within a text
-    return ""  # its name is spelled with escapes: not worth a JSON parser of our own
-
-
-def _start_of_value(text: str, at: int) -> int:
-    match = _VALUE.match(text, at)
-    return at if match is None else match.end()

@@ -3,7 +3,7 @@
 import pytest
 
 from trunkline.v1 import Cost, CostSource
-from trunkline_server.dialects.openai_chat.cost import reported_cost
+from trunkline_server.dialects.reported_cost import reported_cost
 from trunkline_server.providers.chat_quirks import ReportedCost
 
 USD = ReportedCost(("cost",))
