@@ -59,7 +59,7 @@ class ReasoningStore:
     def keep(self, message: Message, principal: Principal) -> None:
         """Keeps the thinking of a message that calls tools, if there is any."""
         first = next((part.tool_call.id for part in message.parts if part.HasField("tool_call")), "")
-        if not first or not any(part.HasField("reasoning") or _marked(part) for part in message.parts):
+        if not first or not any(part.HasField("reasoning") or _tells(part) for part in message.parts):
             return
         turn = Message(role=message.role, parts=map(_bare, message.parts)).SerializeToString()
         key = (_project(principal), first)
@@ -153,6 +153,11 @@ def _project(principal: Principal) -> str:
 def _marked(part: Part) -> bool:
     """Whether it carries what only its provider understands."""
     return part.HasField("state") or bool(part.phase)
+
+
+def _tells(part: Part) -> bool:
+    """The same, if it is more than an id, which means nothing without the thinking before it."""
+    return bool(part.state.kind or part.state.data or part.phase)
 
 
 def _holds_state(part: Part) -> bool:

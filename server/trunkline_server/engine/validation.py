@@ -155,8 +155,9 @@ def _tools(request: CompleteRequest) -> Violations:
     names = set()
     for index, tool in enumerate(request.tools):
         field = f"tools[{index}]"
-        if not tool.name and not tool.HasField("server"):
-            yield f"{field}.name", "is required"
+        if not tool.name:
+            if not tool.HasField("server"):
+                yield f"{field}.name", "is required"
         elif tool.name in names:
             yield f"{field}.name", f"another tool is called {tool.name[:64]!r}"
         names.add(tool.name)
