@@ -170,10 +170,16 @@ def words(names: Iterable[str]) -> str:
 def addresses(kinds: Iterable[ProviderKind]) -> str:
     """Where each kind is, and how it is known."""
     rows = (
-        (f"`{kind.name}`", code(kind.base_url), code(kind.api_key_env), f"`{kind.telemetry_name or kind.name}`")
+        (
+            f"`{kind.name}`",
+            code(kind.base_url),
+            code(kind.api_key_env),
+            f"`{kind.telemetry_name or kind.name}`",
+            ", ".join(code(dialect) for dialect in kind.dialects),
+        )
         for kind in kinds
     )
-    return table(("kind", "address", "usual variable", "`gen_ai.provider.name`"), rows)
+    return table(("kind", "address", "usual variable", "`gen_ai.provider.name`", "dialects"), rows)
 
 
 def departures(kinds: Iterable[ProviderKind]) -> str:

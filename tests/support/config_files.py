@@ -20,11 +20,12 @@ class Kind:
     api_key_env: str = ""
     dialect: str = "openai_chat"
     google_cloud: bool = False
+    dialects: tuple[str, ...] = ("openai_chat",)
 
 
 KINDS = {
-    "anthropic": Kind("https://api.anthropic.com/v1", "ANTHROPIC_API_KEY", "anthropic"),
-    "openai": Kind("https://api.openai.com/v1", "OPENAI_API_KEY"),
+    "anthropic": Kind("https://api.anthropic.com/v1", "ANTHROPIC_API_KEY", "anthropic", dialects=("anthropic",)),
+    "openai": Kind("https://api.openai.com/v1", "OPENAI_API_KEY", dialects=("openai_chat", "openai_responses")),
     "openai_compatible": Kind(),
     "vertex": Kind(google_cloud=True),
     "vllm": Kind("http://127.0.0.1:8000/v1"),

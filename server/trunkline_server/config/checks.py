@@ -147,6 +147,8 @@ def _targets(checked: Checked) -> Iterator[Finding]:
     for target in checked.settings.targets:
         if message := _target_problem(checked, target):
             yield Finding(("targets", target), message)
+        elif message := _dialect_problem(checked, target):
+            yield Finding(("targets", target, "dialect"), message)
 
 
 def _waits(checked: Checked) -> Iterator[Finding]:
@@ -170,6 +172,17 @@ def _target_problem(checked: Checked, target: str) -> str | None:
     if offered and model not in offered:
         return f"is not among the models listed for the provider{did_you_mean(model, set(offered))}"
     return None
+
+
+def _dialect_problem(checked: Checked, target: str) -> str | None:
+    wanted = checked.settings.targets[target].dialect
+    provider = checked.settings.providers.get(target.partition("/")[0])
+    kind = checked.kinds.get(provider.kind) if provider is not None else None
+    if not wanted or kind is None or wanted in kind.dialects:
+        return None
+    return (
+        f"is not one of {', '.join(kind.dialects)}, which providers of kind {provider.kind if provider else ''} speak"
+    )
 
 
 def _is_wildcard(host: str) -> bool:

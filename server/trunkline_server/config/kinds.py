@@ -19,7 +19,12 @@ class KindFacts(Protocol):
 
     @property
     def dialect(self) -> str:
-        """The wire language it speaks."""
+        """The wire language it usually speaks."""
+        ...
+
+    @property
+    def dialects(self) -> tuple[str, ...]:
+        """All wire languages that it serves."""
         ...
 
     @property

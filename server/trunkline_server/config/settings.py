@@ -360,6 +360,9 @@ class TargetSettings(_Settings):
     """What it can do, where that is not known or known wrongly."""
     prices: PriceSettings | None = None
     """What it costs by contract. Unset: the list price of the model, if one is known."""
+    dialect: str = ""
+    """The wire language it is spoken to in, of those that its provider's kind serves, such as "openai_responses". Empty:
+    as is known of the model, else as is usual for the kind."""
     prefill: bool | None = None
     """Whether it goes on from an assistant message that stands last. Unset: as is known of it."""
     max_concurrent: Annotated[int, Field(ge=1)] | None = None

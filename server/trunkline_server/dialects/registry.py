@@ -7,11 +7,12 @@ from trunkline_server.dialects.anthropic import Anthropic
 from trunkline_server.dialects.dialect import Dialect
 from trunkline_server.dialects.gemini import Gemini
 from trunkline_server.dialects.openai_chat import OpenAIChat
+from trunkline_server.dialects.openai_responses import OpenAIResponses
 from trunkline_server.dialects.token_counter import TokenCounter
 
 _ANTHROPIC: Final = Anthropic()
 _GEMINI: Final = Gemini()
-_ROWS: Final[tuple[Dialect, ...]] = (OpenAIChat(), _ANTHROPIC, _GEMINI)
+_ROWS: Final[tuple[Dialect, ...]] = (OpenAIChat(), OpenAIResponses(), _ANTHROPIC, _GEMINI)
 
 DIALECTS: Final[Mapping[str, Dialect]] = {dialect.name: dialect for dialect in _ROWS}
 """All dialects by name."""

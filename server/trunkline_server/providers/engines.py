@@ -3,7 +3,8 @@
 from typing import Final
 
 from trunkline_server.providers.chat_quirks import COMMON_MEMBERS, MAX_TOKENS, OPENAI_MEMBERS, ChatQuirks
-from trunkline_server.providers.kind import Prefill, ProviderKind
+from trunkline_server.providers.kind import RESPONSES, Prefill, ProviderKind
+from trunkline_server.providers.responses_quirks import COMMON_RESPONSES_MEMBERS, ResponsesQuirks
 
 # https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html
 _VLLM_CHAT: Final = ChatQuirks(
@@ -78,8 +79,23 @@ _SGLANG_PREFILL: Final = Prefill(body='{"continue_final_message":true}')
 # Without --no-prefill-assistant it always does; a model that thinks answers 400.
 _LLAMACPP_PREFILL: Final = Prefill()
 
+# vllm/entrypoints/openai of https://github.com/vllm-project/vllm: ResponsesRequest.
+_VLLM_RESPONSES: Final = ResponsesQuirks(
+    members=COMMON_RESPONSES_MEMBERS | {"metadata", "top_logprobs"}, efforts=_VLLM_CHAT.efforts
+)
+# https://docs.ollama.com/api/openai-compatibility: stateless.
+_OLLAMA_RESPONSES: Final = ResponsesQuirks(image_urls=False, efforts=_OLLAMA_CHAT.efforts)
+
 ENGINES: Final = (
-    ProviderKind(name="vllm", base_url="http://127.0.0.1:8000/v1", local=True, prefill=_VLLM_PREFILL, chat=_VLLM_CHAT),
+    ProviderKind(
+        name="vllm",
+        base_url="http://127.0.0.1:8000/v1",
+        local=True,
+        prefill=_VLLM_PREFILL,
+        chat=_VLLM_CHAT,
+        other_dialects=(RESPONSES,),
+        responses=_VLLM_RESPONSES,
+    ),
     ProviderKind(
         name="sglang", base_url="http://127.0.0.1:30000/v1", local=True, prefill=_SGLANG_PREFILL, chat=_SGLANG_CHAT
     ),
@@ -92,8 +108,15 @@ ENGINES: Final = (
         chat=_LLAMACPP_CHAT,
     ),
     ProviderKind(name="lmstudio", base_url="http://127.0.0.1:1234/v1", local=True, chat=_LMSTUDIO_CHAT),
-    ProviderKind(name="ollama", base_url="http://127.0.0.1:11434/v1", local=True, chat=_OLLAMA_CHAT),
-    ProviderKind(name="openai_compatible"),
+    ProviderKind(
+        name="ollama",
+        base_url="http://127.0.0.1:11434/v1",
+        local=True,
+        chat=_OLLAMA_CHAT,
+        other_dialects=(RESPONSES,),
+        responses=_OLLAMA_RESPONSES,
+    ),
+    ProviderKind(name="openai_compatible", other_dialects=(RESPONSES,)),
     ProviderKind(name="echo", transport="echo", base_url="echo:", chat=_ECHO_CHAT),
 )
 """Engines of one's own; any other server of this wire; and the built-in model."""

@@ -7,8 +7,10 @@ from typing import Final, NamedTuple
 from trunkline_server.providers.anthropic_quirks import ANTHROPIC, AnthropicQuirks
 from trunkline_server.providers.chat_quirks import STRANGER, ChatQuirks
 from trunkline_server.providers.gemini_quirks import DEVELOPER_API, GeminiQuirks
+from trunkline_server.providers.responses_quirks import RESPONSES_STRANGER, ResponsesQuirks
 
 REQUEST_ID: Final = "x-request-id"
+RESPONSES: Final = "openai_responses"
 
 
 class Prefill(NamedTuple):
@@ -41,7 +43,10 @@ class ProviderKind:
 
     name: str
     dialect: str = "openai_chat"
-    """The wire language it speaks; a name in `trunkline_server.dialects`."""
+    """The wire language it is spoken to in, unless something is said or known of a model; a name in
+    `trunkline_server.dialects`."""
+    other_dialects: tuple[str, ...] = ()
+    """Wire languages that it serves at the same address beside that one."""
     base_url: str = ""
     """Its own address; empty: the configuration must give one."""
     api_key_env: str = ""
@@ -66,6 +71,8 @@ class ProviderKind:
     """How its models go on from what is given of an answer. None: that they do is not known."""
     chat: ChatQuirks = STRANGER
     """How it departs from OpenAI, if it speaks `openai_chat`."""
+    responses: ResponsesQuirks = RESPONSES_STRANGER
+    """What it takes, if it speaks `openai_responses`."""
     gemini: GeminiQuirks = DEVELOPER_API
     """What it takes, if it speaks `gemini`."""
     anthropic: AnthropicQuirks = ANTHROPIC
@@ -77,8 +84,13 @@ class ProviderKind:
     credentials; with a key it takes that instead, as `auth` says."""
 
     def dialect_of(self, model: str) -> str:
-        """The wire language that a model of this id is spoken to in."""
+        """The wire language that a model of this id is spoken to in, unless more is known of it."""
         return next((found for start, found in self.dialects_by_id.items() if model.startswith(start)), self.dialect)
+
+    @property
+    def dialects(self) -> tuple[str, ...]:
+        """All wire languages that it serves, the usual one first."""
+        return tuple(dict.fromkeys((self.dialect, *self.other_dialects, *self.dialects_by_id.values())))
 
     def request_id(self, headers: Mapping[str, str]) -> str:
         """The provider's own id of the request that was answered with these headers; empty if it gave none."""

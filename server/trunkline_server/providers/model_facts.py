@@ -42,6 +42,9 @@ class ModelFacts:
     shutdown_at_ms: int = 0
     """When its provider shuts it down, Unix milliseconds. 0: not announced."""
 
+    dialect: str = ""
+    """The wire language that its provider wants it spoken to in, where it serves several. Empty: its kind's."""
+
     def can(self, feature: "Feature.ValueType") -> bool:
         """Whether it can do this, as far as is known; what is not known of it is no."""
         return feature in self.features

@@ -10,7 +10,13 @@ from trunkline_server.providers.chat_quirks import (
     ChatQuirks,
     ReportedCost,
 )
-from trunkline_server.providers.kind import REQUEST_ID, ProviderKind
+from trunkline_server.providers.kind import REQUEST_ID, RESPONSES, ProviderKind
+from trunkline_server.providers.responses_quirks import (
+    COMMON_RESPONSES_MEMBERS,
+    OPENAI_RESPONSES,
+    OPENAI_RESPONSES_MEMBERS,
+    ResponsesQuirks,
+)
 
 # https://console.groq.com/docs/api-reference and the types of the package groq 1.7, which name what no model takes yet.
 _GROQ_CHAT: Final = ChatQuirks(
@@ -131,6 +137,25 @@ _LITELLM_CHAT: Final = ChatQuirks(
     reasoning_member="reasoning_content",
 )
 
+# https://console.groq.com/docs/responses-api: stateless, without what is OpenAI's platform.
+_GROQ_RESPONSES: Final = ResponsesQuirks(
+    members=COMMON_RESPONSES_MEMBERS | {"metadata", "service_tier"},
+    developer_role=True,
+    efforts=_GROQ_CHAT.efforts,
+)
+
+# https://openrouter.ai/docs/api-reference/responses and recordings of it: encrypted reasoning and cache breakpoints of
+# OpenAI's models go through.
+_OPENROUTER_RESPONSES: Final = ResponsesQuirks(
+    members=OPENAI_RESPONSES_MEMBERS,
+    developer_role=True,
+    encrypted_reasoning=True,
+    summaries=True,
+    files=True,
+    cache_breakpoints=True,
+    cost=_OPENROUTER_CHAT.cost,
+)
+
 MODEL_HOSTS: Final = (
     ProviderKind(
         name="groq",
@@ -139,6 +164,8 @@ MODEL_HOSTS: Final = (
         api_key_env="GROQ_API_KEY",
         telemetry_name="groq",
         chat=_GROQ_CHAT,
+        other_dialects=(RESPONSES,),
+        responses=_GROQ_RESPONSES,
     ),
     ProviderKind(
         name="together",
@@ -170,6 +197,8 @@ MODEL_HOSTS: Final = (
         base_url="https://openrouter.ai/api/v1",
         api_key_env="OPENROUTER_API_KEY",
         chat=_OPENROUTER_CHAT,
+        other_dialects=(RESPONSES,),
+        responses=_OPENROUTER_RESPONSES,
     ),
     # https://huggingface.co/docs/inference-providers; the model's suffix ":provider" says who serves it.
     ProviderKind(name="huggingface", base_url="https://router.huggingface.co/v1", api_key_env="HF_TOKEN"),
@@ -207,6 +236,12 @@ MODEL_HOSTS: Final = (
     # https://docs.databricks.com/aws/en/machine-learning/foundation-model-apis/api-reference; each workspace has an
     # address of its own, such as https://WORKSPACE/serving-endpoints.
     ProviderKind(name="databricks"),
-    ProviderKind(name="litellm", request_id_headers=("x-litellm-call-id", REQUEST_ID), chat=_LITELLM_CHAT),
+    ProviderKind(
+        name="litellm",
+        request_id_headers=("x-litellm-call-id", REQUEST_ID),
+        chat=_LITELLM_CHAT,
+        other_dialects=(RESPONSES,),
+        responses=OPENAI_RESPONSES,
+    ),
 )
 """Platforms and gateways with models of many makers."""

@@ -9,7 +9,12 @@ from trunkline_server.providers.chat_quirks import (
     ChatQuirks,
     ReportedCost,
 )
-from trunkline_server.providers.kind import REQUEST_ID, Prefill, ProviderKind
+from trunkline_server.providers.kind import REQUEST_ID, RESPONSES, Prefill, ProviderKind
+from trunkline_server.providers.responses_quirks import (
+    COMMON_RESPONSES_MEMBERS,
+    OPENAI_RESPONSES,
+    ResponsesQuirks,
+)
 
 # https://platform.openai.com/docs/api-reference/chat/create
 _OPENAI_CHAT: Final = ChatQuirks(
@@ -113,6 +118,21 @@ _PERPLEXITY_CHAT: Final = ChatQuirks(
     cost=ReportedCost(("cost", "total_cost")),
 )
 
+# https://docs.mistral.ai/api: nothing is stored, and functions are the only tools.
+_MISTRAL_RESPONSES: Final = ResponsesQuirks(efforts=_MISTRAL_CHAT.efforts)
+
+# https://api-docs.deepseek.com: reasoning comes and goes back as plain text.
+_DEEPSEEK_RESPONSES: Final = ResponsesQuirks(efforts=_DEEPSEEK_CHAT.efforts)
+
+# https://docs.x.ai/docs/guides/chat: stored for 30 days unless `store` is false; reasoning comes encrypted.
+_XAI_RESPONSES: Final = ResponsesQuirks(
+    members=COMMON_RESPONSES_MEMBERS | {"prompt_cache_key", "top_logprobs"},
+    encrypted_reasoning=True,
+    plain_reasoning=False,
+    files=True,
+    cost=_XAI_CHAT.cost,
+)
+
 MODEL_MAKERS: Final = (
     ProviderKind(
         name="openai",
@@ -121,6 +141,8 @@ MODEL_MAKERS: Final = (
         api_key_env="OPENAI_API_KEY",
         telemetry_name="openai",
         chat=_OPENAI_CHAT,
+        other_dialects=(RESPONSES,),
+        responses=OPENAI_RESPONSES,
     ),
     ProviderKind(
         name="mistral",
@@ -132,6 +154,8 @@ MODEL_MAKERS: Final = (
         # https://docs.mistral.ai/capabilities/completion/usage: `prefix` of an assistant message.
         prefill=Prefill(message='{"prefix":true}'),
         chat=_MISTRAL_CHAT,
+        other_dialects=(RESPONSES,),
+        responses=_MISTRAL_RESPONSES,
     ),
     ProviderKind(
         name="cohere",
@@ -149,6 +173,8 @@ MODEL_MAKERS: Final = (
         telemetry_name="deepseek",
         request_id_headers=("x-ds-trace-id", REQUEST_ID),
         chat=_DEEPSEEK_CHAT,
+        other_dialects=(RESPONSES,),
+        responses=_DEEPSEEK_RESPONSES,
     ),
     ProviderKind(
         name="xai",
@@ -157,6 +183,8 @@ MODEL_MAKERS: Final = (
         api_key_env="XAI_API_KEY",
         telemetry_name="x_ai",
         chat=_XAI_CHAT,
+        other_dialects=(RESPONSES,),
+        responses=_XAI_RESPONSES,
     ),
     ProviderKind(
         name="moonshot",

@@ -7,6 +7,7 @@ from typing import Final
 from trunkline.secret import Secret
 from trunkline_server.config.settings import TargetSettings
 from trunkline_server.providers.kinds import ProviderKind
+from trunkline_server.providers.model_dialect import dialect_of
 from trunkline_server.providers.model_facts import UNKNOWN_MODEL, ModelFacts
 from trunkline_server.providers.model_prices import ModelPrices
 from trunkline_server.providers.target_facts import ModelKnowledge, facts_of, prices_of
@@ -68,12 +69,13 @@ class Target:
         knowledge: ModelKnowledge | None = None,
     ) -> "Target":
         """With the name that the two make, with what is known of the model, and with what the configuration says."""
+        facts = facts_of(provider.kind, model, settings, knowledge)
         return cls(
             provider=provider,
             model=model,
             name=f"{provider.name}/{model}",
-            dialect=provider.kind.dialect_of(model),
-            facts=facts_of(provider.kind, model, settings, knowledge),
+            dialect=settings.dialect or dialect_of(provider.kind, model, facts),
+            facts=facts,
             prices=prices_of(provider.kind, model, settings, knowledge),
             max_concurrent=settings.max_concurrent,
             max_queue=settings.max_queue,

@@ -7,6 +7,7 @@ from trunkline.v1 import Feature
 from trunkline_server.config.settings import PriceSettings, TargetSettings
 from trunkline_server.providers.kind import ProviderKind
 from trunkline_server.providers.model_book import ALL_FEATURES, ModelBook, efforts_of, features_of, modalities_of
+from trunkline_server.providers.model_dialect import dialect_of
 from trunkline_server.providers.model_facts import UNKNOWN_MODEL, ModelFacts
 from trunkline_server.providers.model_prices import ModelPrices, Rate, fixed
 from trunkline_server.providers.price_list import PriceLists
@@ -55,7 +56,9 @@ def facts_of(kind: ProviderKind, model: str, settings: TargetSettings, knowledge
         facts = replace(facts, max_input_tokens=settings.max_input_tokens)
     if settings.max_output_tokens is not None:
         facts = replace(facts, max_output_tokens=settings.max_output_tokens)
-    return _with_prefill(facts, kind, settings)
+    # How an answer is gone on with is told for the kind's usual language only.
+    is_usual = (settings.dialect or dialect_of(kind, model, facts)) == kind.dialect
+    return _with_prefill(facts, kind if is_usual else replace(kind, prefill=None), settings)
 
 
 def prices_of(

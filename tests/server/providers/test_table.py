@@ -31,9 +31,15 @@ def test_the_file_of_the_documentation_is_right(tmp_path: Path) -> None:
 
 
 def test_the_targets_of_the_documentation_are_right(tmp_path: Path) -> None:
-    providers = "providers: {openai: {kind: openai}, vllm-a: {kind: vllm}}\n"
+    providers = "providers: {openai: {kind: openai}, router: {kind: openrouter}, vllm-a: {kind: vllm}}\n"
     found = [load(written(tmp_path, providers + block), {}, KINDS).targets for block in blocks()[1:]]
-    assert [list(targets) for targets in found] == [["vllm-a/our-model"], ["openai/gpt-5.4"]]
+    *others, spoken_to = found
+    assert [list(targets) for targets in others] == [["vllm-a/our-model"], ["openai/gpt-5.4"]]
+    assert {name: target.dialect for name, target in spoken_to.items()} == {
+        "openai/gpt-5.4": "openai_chat",
+        "openai/gpt-5-mini": "openai_responses",
+        "router/openai/gpt-5.6-sol": "openai_responses",
+    }
 
 
 def blocks() -> list[str]:

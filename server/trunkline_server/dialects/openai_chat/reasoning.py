@@ -3,20 +3,11 @@
 from collections.abc import Mapping
 from typing import Final
 
-from trunkline.v1 import ReasoningConfig, ReasoningContext, ReasoningDisplay, ReasoningEffort
+from trunkline.v1 import ReasoningConfig, ReasoningContext, ReasoningDisplay
 from trunkline_server.dialects.json_values import Json
+from trunkline_server.dialects.openai_efforts import NO_SWITCH, known_effort, wanted_effort
 from trunkline_server.dialects.translation import NO_SUCH_PARAMETER, Translation
-from trunkline_server.providers.chat_quirks import ALL_EFFORTS
 
-_EFFORTS: Final[Mapping[int, str]] = {
-    ReasoningEffort.REASONING_EFFORT_NONE: "none",
-    ReasoningEffort.REASONING_EFFORT_MINIMAL: "minimal",
-    ReasoningEffort.REASONING_EFFORT_LOW: "low",
-    ReasoningEffort.REASONING_EFFORT_MEDIUM: "medium",
-    ReasoningEffort.REASONING_EFFORT_HIGH: "high",
-    ReasoningEffort.REASONING_EFFORT_XHIGH: "xhigh",
-    ReasoningEffort.REASONING_EFFORT_MAX: "max",
-}
 _SUMMARIES: Final[Mapping[int, str]] = {
     ReasoningDisplay.REASONING_DISPLAY_CONCISE: "concise",
     ReasoningDisplay.REASONING_DISPLAY_DETAILED: "detailed",
@@ -27,12 +18,11 @@ _SWITCHES: Final[Mapping[str, tuple[str, Mapping[bool, Json]]]] = {
     "enabled": ("reasoning", {True: {"enabled": True}, False: {"enabled": False}}),
     "object": ("reasoning", {True: {"enabled": True}, False: {"enabled": False}}),
 }
-_NO_SWITCH: Final = "this API has efforts only"
 
 
 def put_reasoning(wanted: ReasoningConfig, body: Json, translation: Translation) -> None:
     """Puts what is wanted into the body, as the target's provider takes it."""
-    effort, field = _effort(wanted, translation)
+    effort, field = wanted_effort(wanted, translation)
     if effort == "" and wanted.HasField("enabled") and wanted.enabled:
         _switch(body, "reasoning.enabled", translation, on=True)
     if effort == "none" and _has_switch(translation):
@@ -45,20 +35,6 @@ def put_reasoning(wanted: ReasoningConfig, body: Json, translation: Translation)
         translation.drop("reasoning.context", "this API gives the model what the messages hold")
 
 
-def _effort(wanted: ReasoningConfig, translation: Translation) -> tuple[str, str]:
-    """How much thinking is wanted, and which field says so. Empty: as much as the provider thinks fit."""
-    effort, field = wanted.native_effort, "reasoning.native_effort"
-    if not effort:
-        field = "reasoning.effort"
-        effort = translation.word(_EFFORTS, wanted.effort, field)
-    if wanted.HasField("enabled"):
-        if not wanted.enabled and effort != "none":
-            return "none", "reasoning.enabled"
-        if wanted.enabled and effort == "none":
-            return "", field
-    return effort, field
-
-
 def _has_switch(translation: Translation) -> bool:
     """Whether thinking is turned off by a switch, and not by an effort of none."""
     quirks = translation.target.provider.kind.chat
@@ -68,7 +44,7 @@ def _has_switch(translation: Translation) -> bool:
 def _switch(body: Json, field: str, translation: Translation, *, on: bool) -> None:
     form = translation.target.provider.kind.chat.reasoning_form
     if form not in _SWITCHES:
-        translation.drop(field, _NO_SWITCH)
+        translation.drop(field, NO_SWITCH)
         return
     member, values = _SWITCHES[form]
     body[member] = dict(values[on])
@@ -81,26 +57,9 @@ def _put_effort(effort: str, field: str, body: Json, translation: Translation) -
     if "reasoning_effort" not in quirks.members:
         translation.drop(field)
     elif quirks.reasoning_form == "object":
-        body["reasoning"] = {"effort": _known_effort(effort, field, translation)}
+        body["reasoning"] = {"effort": known_effort(effort, field, quirks.efforts, translation)}
     else:
-        body["reasoning_effort"] = _known_effort(effort, field, translation)
-
-
-def _known_effort(effort: str, field: str, translation: Translation) -> str:
-    """The effort, or its nearest neighbour that the provider has: rather more than less, and never none instead.
-
-    A vendor's own word goes as it is.
-    """
-    efforts = translation.target.provider.kind.chat.efforts
-    if effort in efforts or effort not in ALL_EFFORTS:
-        if field == "reasoning.enabled":
-            translation.rewrite(field, _NO_SWITCH, effort)
-        return effort
-    at = ALL_EFFORTS.index(effort)
-    others = [other for other in efforts if other != "none"]
-    nearest = min(others, key=lambda other: (abs(ALL_EFFORTS.index(other) - at), -ALL_EFFORTS.index(other)))
-    translation.rewrite(field, f"the provider has no effort {effort!r}", nearest)
-    return nearest
+        body["reasoning_effort"] = known_effort(effort, field, quirks.efforts, translation)
 
 
 def _put_budget(wanted: ReasoningConfig, effort: str, body: Json, translation: Translation) -> None:
