@@ -1,9 +1,10 @@
 """Traffic of real providers, recorded by others: kept beside the repository, never in it.
 
 The folder holds one JSON object a line, with the members id, provider, api, url, status, request_json,
-response_headers, response_body and stream.
+response_headers, response_body, body_encoding and stream.
 """
 
+import base64
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -54,6 +55,8 @@ class Recording:
     """What the records' member `api` says."""
     error_in: Callable[[Record], Json | None]
     """The failure that the answer of a record tells of, in whatever place; None: it answers."""
+    is_record: Callable[[Json], bool] = lambda _: True
+    """Whether a line is of this API: the same address may serve other operations."""
     is_request: Callable[[Json], bool] = lambda _: True
     """Whether what was recorded as the request is one."""
     exceptions: Mapping[str, Mapping[str, str]]
@@ -62,7 +65,8 @@ class Recording:
     @cached_property
     def records(self) -> tuple[Record, ...]:
         """In the order of their files; none if there is no folder."""
-        return tuple(_record(raw, self.is_request) for raw in _all_records() if raw["api"] in self.apis)
+        lines = (raw for raw in _all_records() if raw["api"] in self.apis and self.is_record(raw))
+        return tuple(_record(raw, self.is_request) for raw in lines)
 
     @cached_property
     def by_aspect(self) -> Mapping[str, tuple[Record, ...]]:
@@ -91,7 +95,7 @@ def _lines_of(path: Path) -> Iterator[Json]:
 
 
 def _record(raw: Json, is_request: Callable[[Json], bool]) -> Record:
-    request = raw["request_json"]
+    request, body = raw["request_json"], raw["response_body"]
     return Record(
         id=raw["id"],
         provider=raw["provider"],
@@ -99,6 +103,6 @@ def _record(raw: Json, is_request: Callable[[Json], bool]) -> Record:
         request=request if isinstance(request, dict) and is_request(request) else None,
         status=raw["status"],
         headers={name.lower(): value for name, value in raw["response_headers"].items()},
-        body=raw["response_body"].encode(),
+        body=base64.b64decode(body) if raw.get("body_encoding") == "base64" else body.encode(),
         stream=raw["stream"],
     )
