@@ -10,12 +10,15 @@ from trunkline_server.dialects.openai_chat import OpenAIChat
 from trunkline_server.dialects.openai_responses import OpenAIResponses
 from trunkline_server.dialects.token_counter import TokenCounter
 
+_RESPONSES: Final = OpenAIResponses()
 _ANTHROPIC: Final = Anthropic()
 _GEMINI: Final = Gemini()
-_ROWS: Final[tuple[Dialect, ...]] = (OpenAIChat(), OpenAIResponses(), _ANTHROPIC, _GEMINI)
+_ROWS: Final[tuple[Dialect, ...]] = (OpenAIChat(), _RESPONSES, _ANTHROPIC, _GEMINI)
 
 DIALECTS: Final[Mapping[str, Dialect]] = {dialect.name: dialect for dialect in _ROWS}
 """All dialects by name."""
 
-COUNTERS: Final[Mapping[str, TokenCounter]] = {_ANTHROPIC.name: _ANTHROPIC, _GEMINI.name: _GEMINI}
+COUNTERS: Final[Mapping[str, TokenCounter]] = {
+    counter.name: counter for counter in (_RESPONSES, _ANTHROPIC, _GEMINI)
+}
 """Those whose APIs count tokens, by name."""

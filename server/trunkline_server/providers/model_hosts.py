@@ -1,5 +1,6 @@
 """Rows of the provider table for platforms and gateways that serve the models of others."""
 
+from dataclasses import replace
 from typing import Final
 
 from trunkline_server.providers.chat_quirks import (
@@ -241,7 +242,7 @@ MODEL_HOSTS: Final = (
         request_id_headers=("x-litellm-call-id", REQUEST_ID),
         chat=_LITELLM_CHAT,
         other_dialects=(RESPONSES,),
-        responses=OPENAI_RESPONSES,
+        responses=replace(OPENAI_RESPONSES, counts_tokens=False),
     ),
 )
 """Platforms and gateways with models of many makers."""

@@ -60,6 +60,8 @@ class ResponsesQuirks:
     """Values of reasoning.effort, in the order of ALL_EFFORTS."""
     cache_breakpoints: bool = False
     """Whether parts may carry `prompt_cache_breakpoint`."""
+    counts_tokens: bool = False
+    """Whether it counts the tokens of a request (`/responses/input_tokens`)."""
     cost: ReportedCost | None = None
     """Where its usage tells what it bills. None: nowhere that is known."""
 
@@ -79,5 +81,6 @@ OPENAI_RESPONSES: Final = ResponsesQuirks(
     tool_groups=True,
     files=True,
     cache_breakpoints=True,
+    counts_tokens=True,
 )
 """The API itself."""

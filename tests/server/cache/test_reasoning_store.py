@@ -201,3 +201,12 @@ def test_an_answer_is_followed_event_by_event_and_begun_anew() -> None:
 def test_answers_that_cannot_call_are_not_followed() -> None:
     assert store().collector(CompleteRequest(model="m"), ALICE) is None
     assert store(max_bytes=0).collector(asks(), ALICE) is None
+
+
+def test_ids_alone_are_not_kept() -> None:
+    held = store()
+    named = ProviderState(provider="openai", model="gpt-4.1", id="fc_1")
+    held.keep(assistant(Part(text="Hi", state=named), call("c1", state=named)), ALICE)
+    assert len(held) == 0
+    held.keep(assistant(thought(), call("c1", state=named)), ALICE)
+    assert recalled(held, assistant(call("c1"))).parts[1].state == named

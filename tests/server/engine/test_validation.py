@@ -20,6 +20,7 @@ GOOD = [
     f'model: "m" {USER} temperature: 0 top_p: 1 choice_count: 1 top_logprobs: 20 max_output_tokens: 0 seed: -5',
     f'model: "m" {USER} tools {{ name: "f" parameters: "{{}}" }} tool_choice {{ mode: TOOL_CHOICE_MODE_REQUIRED names: "f" }}',
     f'model: "m" {USER} tools {{ server {{ dialect: "anthropic" type: "web" settings: "{{}}" }} }}',
+    f'model: "m" {USER} tools {{ server {{ dialect: "d" type: "a" }} }} tools {{ server {{ dialect: "d" type: "b" }} }}',
     f'model: "m" {USER} {CALL} messages {{ role: ROLE_TOOL parts {{ tool_result {{ call_id: "c" parts {{ json: "[1]" }} }} }} }}',
     'model: "m" messages { role: ROLE_ASSISTANT parts { audio { id: "a" } } }',
     f'model: "m" {USER} response_format {{ kind: FORMAT_KIND_JSON_SCHEMA schema: "{{}}" }}',

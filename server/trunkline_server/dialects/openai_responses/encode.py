@@ -47,7 +47,15 @@ _NO_LOGPROBS: Final = "a model that reasons does not tell them"
 def encode_request(request: CompleteRequest, target: Target, *, stream: bool) -> WireRequest:
     """The request as this target takes it. JSON texts within it have been found to be JSON before."""
     translation = Translation(target)
-    body: Json = {"model": target.model}
+    body = encode_body(request, translation, stream=stream)
+    if request.routing.strict:
+        translation.check_strict()
+    return WireRequest(path=PATH, body=orjson.dumps(body), stream=stream, notes=translation.notes)
+
+
+def encode_body(request: CompleteRequest, translation: Translation, *, stream: bool) -> Json:
+    """The body of `/responses`."""
+    body: Json = {"model": translation.target.model}
     check_prefill(request.messages, translation)
     encode_items(request, body, translation)
     if request.tools or request.HasField("tool_choice"):
@@ -69,9 +77,7 @@ def encode_request(request: CompleteRequest, target: Target, *, stream: bool) ->
         merge_request_extensions(body, request.extensions, translation)
     # Unless told otherwise the provider keeps all for a month, so that it need not be sent again; but here it is sent.
     body.setdefault("store", False)
-    if request.routing.strict:
-        translation.check_strict()
-    return WireRequest(path=PATH, body=orjson.dumps(body), stream=stream, notes=translation.notes)
+    return body
 
 
 def _put(body: Json, member: str, value: object, field: str, translation: Translation) -> None:

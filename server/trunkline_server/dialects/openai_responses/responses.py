@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from trunkline.errors import GatewayError
-from trunkline.v1 import CompleteRequest
+from trunkline.v1 import CompleteRequest, CountTokensResponse
+from trunkline_server.dialects.openai_responses.counting import encode_count, read_count
 from trunkline_server.dialects.openai_responses.decode import ResponsesDecoder
 from trunkline_server.dialects.openai_responses.encode import encode_request
 from trunkline_server.dialects.openai_responses.errors import read_error
@@ -22,6 +23,12 @@ class OpenAIResponses:
 
     def decoder(self, target: Target) -> ResponsesDecoder:
         return ResponsesDecoder(target)
+
+    def encode_count(self, request: CompleteRequest, target: Target) -> WireRequest | None:
+        return encode_count(request, target)
+
+    def read_count(self, body: bytes) -> CountTokensResponse:
+        return read_count(body)
 
     def error(self, target: Target, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
         return read_error(target, status, headers, body)
