@@ -18,7 +18,5 @@ _ROWS: Final[tuple[Dialect, ...]] = (OpenAIChat(), _RESPONSES, _ANTHROPIC, _GEMI
 DIALECTS: Final[Mapping[str, Dialect]] = {dialect.name: dialect for dialect in _ROWS}
 """All dialects by name."""
 
-COUNTERS: Final[Mapping[str, TokenCounter]] = {
-    counter.name: counter for counter in (_RESPONSES, _ANTHROPIC, _GEMINI)
-}
+COUNTERS: Final[Mapping[str, TokenCounter]] = {counter.name: counter for counter in (_RESPONSES, _ANTHROPIC, _GEMINI)}
 """Those whose APIs count tokens, by name."""
