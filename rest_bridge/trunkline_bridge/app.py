@@ -14,6 +14,7 @@ from trunkline_bridge.arrivals import SendingTime
 from trunkline_bridge.body import BodyBudget
 from trunkline_bridge.boundary import answer_errors
 from trunkline_bridge.browsers import BrowserPolicy
+from trunkline_bridge.compression import compress_answers
 from trunkline_bridge.health import healthz, readyz
 from trunkline_bridge.openai.chat import create_chat_completion
 from trunkline_bridge.openai.completions import create_completion
@@ -35,6 +36,8 @@ def create_app(gateway: Gateway, settings: BridgeSettings, tracer: CallTracer | 
     middlewares: list[Middleware] = [answer_errors, browsers.middleware()]
     if tracer is not None:
         middlewares.insert(0, tracing_middleware(tracer))
+    if settings.compress:
+        middlewares.insert(0, compress_answers)
     app = web.Application(middlewares=middlewares)
     if browsers.lets_pages_in:
         app.on_response_prepare.append(browsers.add_headers)

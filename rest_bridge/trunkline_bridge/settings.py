@@ -37,6 +37,8 @@ class BridgeSettings:
     """How long an idle connection is kept."""
     shutdown_timeout_s: float = 5.0
     """How long running handlers may take to end once the server stops; the gateway is drained before that."""
+    compress: bool = False
+    """Whether whole answers are compressed for clients that take gzip; streams never are."""
     cors_origins: tuple[str, ...] = ()
     """Origins, such as "https://app.example", whose pages may call; "*": those of any. Other pages are refused."""
     allowed_hosts: tuple[str, ...] = (ANY,)

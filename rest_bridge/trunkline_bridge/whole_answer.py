@@ -10,6 +10,7 @@ from aiohttp import web
 from trunkline.metadata import REQUEST_ID
 from trunkline_bridge.app_keys import SENDING
 from trunkline_bridge.boundary import JSON_TYPE
+from trunkline_bridge.compression import compressed
 
 SMALL_BYTES: Final = 64 * 1024
 """So much is taken off our hands at once, whether or not the client reads."""
@@ -20,9 +21,10 @@ async def send_whole(
     request: web.Request, body: bytes, headers: Mapping[str, str] | None, *, call_id: str, stall_s: float
 ) -> web.StreamResponse:
     """Answers with this JSON. A client that takes none of it for `stall_s` loses its connection."""
+    body, coding = await compressed(request, body)
+    headers = {**(headers or {}), **coding, REQUEST_ID: call_id}
     if len(body) <= SMALL_BYTES:  # nearly always
         whole = web.Response(body=body, content_type=JSON_TYPE, headers=headers)
-        whole.headers[REQUEST_ID] = call_id
         began = time.monotonic()
         try:
             await whole.prepare(request)
@@ -31,7 +33,7 @@ async def send_whole(
             pass  # nobody is there to write to
         request.app[SENDING].add(time.monotonic() - began)
         return whole
-    response = web.StreamResponse(headers={**(headers or {}), REQUEST_ID: call_id})
+    response = web.StreamResponse(headers=headers)
     response.content_type = JSON_TYPE
     response.content_length = len(body)
     try:

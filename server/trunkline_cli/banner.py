@@ -11,12 +11,14 @@ def banner(
     settings: Settings, *, rest_port: int | None = None, grpc_port: int | None = None, core_address: str = ""
 ) -> str:
     """Where the process listens, what it offers, and a line to try it with."""
-    rest_url = f"http://{_reachable(settings.rest.host)}:{rest_port}"
+    rest_url = f"{'https' if settings.rest.tls else 'http'}://{_reachable(settings.rest.host)}:{rest_port}"
     lines = []
     if rest_port is not None:
         lines.append(f"trunkline: REST on {rest_url}/v1")
     if grpc_port is not None:
-        lines.append(f"trunkline: gRPC on {_reachable(settings.grpc.host)}:{grpc_port}")
+        lines.append(
+            f"trunkline: gRPC on {_reachable(settings.grpc.host)}:{grpc_port}{' (TLS)' if settings.grpc.tls else ''}"
+        )
     if core_address:
         lines.append(f"trunkline: core at {core_address}")
     else:

@@ -10,7 +10,7 @@ from trunkline_cli.options import EXIT_OK, EXIT_STARTUP
 from trunkline_cli.output import write_out
 from trunkline_server.config.errors import ConfigError
 from trunkline_server.config.loader import load
-from trunkline_server.config.settings import Settings
+from trunkline_server.config.settings import Listen, Settings
 from trunkline_server.providers.kinds import KINDS
 
 
@@ -36,13 +36,18 @@ def summary(settings: Settings) -> str:
     return "\n".join(
         [
             "ok",
-            f"rest: {settings.rest.host}:{settings.rest.port}",
-            f"grpc: {settings.grpc.host}:{settings.grpc.port}",
+            f"rest: {_listening(settings.rest)}",
+            f"grpc: {_listening(settings.grpc)}",
             f"providers: {_listed(providers)}",
             f"models: {_listed([*settings.models, *(['echo'] if settings.echo else [])])}",
             f"keys: {_listed(key.name for key in settings.keys)}",
         ]
     )
+
+
+def _listening(surface: Listen) -> str:
+    tls = "" if not surface.tls else " with TLS and client certificates" if surface.tls.client_ca_file else " with TLS"
+    return f"{surface.host}:{surface.port}{tls}"
 
 
 def _listed(names: Iterable[str]) -> str:

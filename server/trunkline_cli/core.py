@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serves until it is told to stop."""
     options = options_of(arguments)
-    settings = read_settings(options, os.environ)
+    settings = read_settings(options, os.environ, ("grpc",))
     if settings is None:
         return EXIT_STARTUP
     return run_core(settings, options)

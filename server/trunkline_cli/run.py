@@ -5,12 +5,14 @@ import gc
 import logging
 import os
 import signal
+import ssl
 import sys
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import grpc
 from aiohttp import web
 
 from trunkline.channel import ChannelGateway, open_channel
@@ -19,10 +21,12 @@ from trunkline.trace import CallTracer
 from trunkline_bridge.app import create_app, create_runner, drain_app
 from trunkline_bridge.settings import ANY, BridgeSettings
 from trunkline_cli.banner import banner, found_line
+from trunkline_cli.certificates import served_certificates
 from trunkline_cli.options import EXIT_STARTUP, RunOptions
 from trunkline_server.app import Core, open_core
+from trunkline_server.config.certificates import CertificateError
 from trunkline_server.config.checks import is_loopback
-from trunkline_server.config.settings import Settings
+from trunkline_server.config.settings import RestSettings, Settings
 from trunkline_server.engine.vocabulary import VocabularyError
 from trunkline_server.ledger.access_log import AccessLog
 from trunkline_server.ledger.line_writer import LineWriter
@@ -36,6 +40,9 @@ log = logging.getLogger("trunkline")
 # gRPC calls outlive the engine's own limit by this much at most, so that what the engine ends with a typed error is
 # told before the calls are cut.
 LAST_WORDS_S = 2.0
+
+BACKLOG = 128
+"""Connections that wait to be accepted."""
 
 BRIDGE_SERVICE = "trunkline-bridge"
 """service.name of a bridge alone, so that one can tell it from its core in a trace."""
@@ -55,9 +62,9 @@ def run_core(settings: Settings, options: RunOptions) -> int:
     return _run(settings, _core(settings, options))
 
 
-def run_bridge(core_address: str, settings: Settings) -> int:
-    """REST only, in front of a core elsewhere."""
-    return _run(settings, _bridge(core_address, settings))
+def run_bridge(core_address: str, settings: Settings, credentials: grpc.ChannelCredentials | None) -> int:
+    """REST only, in front of a core elsewhere, which is reached in clear text unless there are credentials."""
+    return _run(settings, _bridge(core_address, settings, credentials))
 
 
 def bridge_settings(settings: Settings, *, keyless: bool) -> BridgeSettings:
@@ -72,7 +79,9 @@ def bridge_settings(settings: Settings, *, keyless: bool) -> BridgeSettings:
         max_messages=limits.max_messages,
         retry_after_s=limits.retry_after_s,
         cors_origins=rest.cors_origins,
-        allowed_hosts=rest.allowed_hosts or ((rest.host,) if keyless else (ANY,)),
+        # A name that somebody else has lead here is none that the certificate is for.
+        allowed_hosts=rest.allowed_hosts or ((rest.host,) if keyless and not rest.tls else (ANY,)),
+        compress=rest.compression == "gzip",
     )
 
 
@@ -80,7 +89,7 @@ def _run(settings: Settings, main: Coroutine[Any, Any, None]) -> int:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(main)
-    except (StartupError, ListenError, TelemetryError, VocabularyError) as error:
+    except (StartupError, ListenError, TelemetryError, CertificateError, VocabularyError) as error:
         print(f"trunkline: {error}", file=sys.stderr)
         return EXIT_STARTUP
     return 0
@@ -99,28 +108,28 @@ async def _serve(settings: Settings, options: RunOptions) -> None:
     surface = bridge_settings(settings, keyless=not settings.keys)
     async with (
         _core_process(settings) as core,
-        _listening(core) as grpc,
+        _listening(core) as listening,
         _rest(core.engine, settings, surface, core.tracer) as rest,
     ):
-        async with _discovery(core, options, own_ports={grpc.port, rest.port}):
-            _announce(banner(settings, rest_port=rest.port, grpc_port=grpc.port))
+        async with _discovery(core, options, own_ports={listening.port, rest.port}):
+            _announce(banner(settings, rest_port=rest.port, grpc_port=listening.port))
             await stopped.wait()
         # REST stays up meanwhile: /readyz says 503 there, so that load balancers go elsewhere.
-        await _drain(core, grpc.surface)
+        await _drain(core, listening.surface)
 
 
 async def _core(settings: Settings, options: RunOptions) -> None:
     stopped = _stop_signal()
-    async with _core_process(settings) as core, _listening(core) as grpc:
-        async with _discovery(core, options, own_ports={grpc.port}):
-            _announce(banner(settings, grpc_port=grpc.port))
+    async with _core_process(settings) as core, _listening(core) as listening:
+        async with _discovery(core, options, own_ports={listening.port}):
+            _announce(banner(settings, grpc_port=listening.port))
             await stopped.wait()
-        await _drain(core, grpc.surface)
+        await _drain(core, listening.surface)
 
 
-async def _bridge(core_address: str, settings: Settings) -> None:
+async def _bridge(core_address: str, settings: Settings, credentials: grpc.ChannelCredentials | None) -> None:
     stopped = _stop_signal()
-    channel = open_channel(core_address, max_message_bytes=settings.limits.max_request_bytes)
+    channel = open_channel(core_address, credentials=credentials, max_message_bytes=settings.limits.max_request_bytes)
     gateway = ChannelGateway(channel, address=core_address)
     # Whether there are keys is the core's business; what only this machine can reach is taken to have none.
     surface = bridge_settings(settings, keyless=is_loopback(settings.rest.host))
@@ -178,12 +187,15 @@ class _Grpc:
 
 @asynccontextmanager
 async def _listening(core: Core) -> AsyncIterator[_Grpc]:
-    surface = core.grpc_surface()
-    port = await surface.start(core.settings.grpc.host, core.settings.grpc.port)
-    try:
-        yield _Grpc(surface, port)
-    finally:
-        await surface.stop()
+    settings = core.settings.grpc
+    async with served_certificates("grpc", settings.tls) as certificates:
+        surface = core.grpc_surface()
+        credentials = certificates.grpc_credentials() if certificates else None
+        port = await surface.start(settings.host, settings.port, credentials)
+        try:
+            yield _Grpc(surface, port)
+        finally:
+            await surface.stop()
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,18 +224,35 @@ async def _rest(
     app = create_app(gateway, surface, tracer)
     runner = create_runner(app)
     await runner.setup()
-    host, port = settings.rest.host, settings.rest.port
     try:
-        try:
-            await web.TCPSite(runner, host, port).start()
-        except OSError as error:
-            raise StartupError(
-                f"cannot listen for REST on {host}:{port}: {_reason(error)}; choose another address "
-                "(rest.host, rest.port) or stop what has this one"
-            ) from error
-        yield _Rest(app, runner.addresses[0][1])
+        async with served_certificates("rest", settings.rest.tls) as certificates:
+            server = await _bound(runner, settings.rest, certificates.ssl_context() if certificates else None)
+            try:
+                yield _Rest(app, server.sockets[0].getsockname()[1])
+            finally:
+                server.close()
     finally:
         await runner.cleanup()
+
+
+async def _bound(runner: web.AppRunner, rest: RestSettings, context: ssl.SSLContext | None) -> asyncio.Server:
+    """Listens by itself: aiohttp's own sites know no limit for handshakes."""
+    if runner.server is None:  # set up it has one
+        raise AssertionError
+    try:
+        return await asyncio.get_running_loop().create_server(
+            runner.server,
+            rest.host,
+            rest.port,
+            ssl=context,
+            ssl_handshake_timeout=rest.tls.handshake_timeout_s if context else None,
+            backlog=BACKLOG,
+        )
+    except OSError as error:
+        raise StartupError(
+            f"cannot listen for REST on {rest.host}:{rest.port}: {_reason(error)}; choose another address "
+            "(rest.host, rest.port) or stop what has this one"
+        ) from error
 
 
 def _reason(error: OSError) -> str:

@@ -2,10 +2,11 @@
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from trunkline_cli.options import RunOptions
+from trunkline_server.config.checks import SURFACES
 from trunkline_server.config.environment import from_environment
 from trunkline_server.config.errors import ConfigError
 from trunkline_server.config.loader import load
@@ -55,12 +56,14 @@ def options_of(arguments: argparse.Namespace) -> RunOptions:
     )
 
 
-def read_settings(options: RunOptions, environment: Mapping[str, str]) -> Settings | None:
+def read_settings(
+    options: RunOptions, environment: Mapping[str, str], surfaces: Collection[str] = SURFACES
+) -> Settings | None:
     """The settings that the options lead to, or None after one line on standard error for each problem with them."""
     try:
         if options.config is None:
             return from_environment(environment, KINDS, overrides=options.overrides())
-        return load(options.config, environment, KINDS, overrides=options.overrides())
+        return load(options.config, environment, KINDS, overrides=options.overrides(), surfaces=surfaces)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return None

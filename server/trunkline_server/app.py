@@ -29,7 +29,7 @@ from trunkline_server.providers.target_facts import ModelKnowledge
 from trunkline_server.routing.catalog import Catalog
 from trunkline_server.routing.health import ProcessHealth
 from trunkline_server.routing.policy import HealthPolicy, Policy
-from trunkline_server.rpc.server import GrpcSurface
+from trunkline_server.rpc.server import ConnectionPolicy, GrpcSurface
 from trunkline_server.telemetry.capture import capture_of
 from trunkline_server.telemetry.exported_logs import exports_lines, start_log_export
 from trunkline_server.telemetry.metrics import start_metrics
@@ -65,8 +65,18 @@ class Core:
 
     def grpc_surface(self) -> GrpcSurface:
         """The gRPC surface around the engine, not yet listening."""
+        grpc = self.settings.grpc
         return GrpcSurface(
             self.engine,
+            connections=ConnectionPolicy(
+                keepalive_s=grpc.keepalive_s,
+                keepalive_timeout_s=grpc.keepalive_timeout_s,
+                max_age_s=grpc.max_connection_age_s,
+                max_age_grace_s=grpc.max_connection_age_grace_s,
+                max_streams=grpc.max_streams_per_connection,
+                handshake_timeout_s=grpc.tls.handshake_timeout_s,
+            ),
+            compress=grpc.compression == "gzip",
             max_message_bytes=self.settings.limits.max_request_bytes,
             write_stall_s=self.settings.timeouts.write_stall_s,
             heartbeat_s=self.settings.timeouts.heartbeat_s,

@@ -73,7 +73,10 @@ def test_problems_go_to_standard_error_a_line_each(tmp_path: Path, capsys: pytes
     path = tmp_path / "trunkline.yaml"
     path.write_text("echo: perhaps\n")
     assert read_settings(RunOptions(config=path, rest_host="10.0.0.1", grpc_host="10.0.0.1"), {}) is None
-    unsafe = "only a loopback address may be served without keys: add keys, or set allow_unauthenticated"
+    unsafe = (
+        "only a loopback address may be served without keys: "
+        "add keys, ask for client certificates (tls.client_ca_file), or set allow_unauthenticated"
+    )
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [

@@ -8,7 +8,13 @@ import grpc
 
 from trunkline.caller import channel_options
 from trunkline.gateway import Gateway
-from trunkline_server.rpc.server import DEFAULT_HEARTBEAT_S, DEFAULT_WRITE_STALL_S, GrpcSurface
+from trunkline_server.rpc.server import (
+    DEFAULT_CONNECTIONS,
+    DEFAULT_HEARTBEAT_S,
+    DEFAULT_WRITE_STALL_S,
+    ConnectionPolicy,
+    GrpcSurface,
+)
 
 MAX_MESSAGE_BYTES = 1024 * 1024
 
@@ -20,10 +26,17 @@ async def served(
     max_message_bytes: int = MAX_MESSAGE_BYTES,
     write_stall_s: float = DEFAULT_WRITE_STALL_S,
     heartbeat_s: float = DEFAULT_HEARTBEAT_S,
+    connections: ConnectionPolicy = DEFAULT_CONNECTIONS,
+    compress: bool = False,
 ) -> AsyncIterator[str]:
     """The address at which the gateway is served."""
     surface = GrpcSurface(
-        gateway, max_message_bytes=max_message_bytes, write_stall_s=write_stall_s, heartbeat_s=heartbeat_s
+        gateway,
+        max_message_bytes=max_message_bytes,
+        write_stall_s=write_stall_s,
+        heartbeat_s=heartbeat_s,
+        connections=connections,
+        compress=compress,
     )
     port = await surface.start("127.0.0.1", 0)
     try:

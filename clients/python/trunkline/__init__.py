@@ -9,6 +9,7 @@ from trunkline.async_client import AsyncAnswerStream, AsyncClient
 from trunkline.client import AnswerStream, Client
 from trunkline.context import CallContext
 from trunkline.errors import GatewayError
+from trunkline.tls import tls_credentials
 from trunkline.v1 import CompleteRequest
 
 __version__ = "0.1.0"
@@ -25,4 +26,5 @@ __all__ = [
     "__version__",
     "errors",
     "text_of",
+    "tls_credentials",
 ]

@@ -43,6 +43,7 @@ _OPTIONS: tuple[tuple[str, int | str], ...] = (
     # load balancers from closing the connection.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.ping_timeout_ms", 20_000),  # the one that counts; it is a minute by default
     ("grpc.http2.max_pings_without_data", 0),
     # gRPC's own wait grows to two minutes, for which a client does not see that the gateway is back.
     ("grpc.initial_reconnect_backoff_ms", 200),

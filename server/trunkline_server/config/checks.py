@@ -1,11 +1,12 @@
 """Rules between settings: what each of them may be, given the others."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from collections.abc import Set as AbstractSet
 from difflib import get_close_matches
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final, NamedTuple
 
+from trunkline_server.config.certificates import CertificateError, read_certificates
 from trunkline_server.config.kinds import KindFacts, Kinds
 from trunkline_server.config.node import Location
 from trunkline_server.config.settings import GoogleCloudSettings, Listen, ProviderSettings, Settings
@@ -14,6 +15,8 @@ ECHO: Final = "echo"
 """The name of the built-in model, and of the provider it stands for in targets."""
 _VERSIONED: Final = "anthropic"
 """The dialect whose API has versions."""
+
+SURFACES: Final = ("rest", "grpc")
 
 
 class Finding(NamedTuple):
@@ -31,19 +34,31 @@ class Checked(NamedTuple):
     lost: AbstractSet[Location] = frozenset()
     """Settings that are left out of `settings` because they are broken in themselves; first two steps of each.
     A rule says nothing where it would need one of them."""
+    surfaces: Collection[str] = SURFACES
+    """Those that are served here: the certificates of others may be on another machine."""
 
     def has_lost(self, section: str) -> bool:
         """Whether something in this section, or all of it, is left out."""
         return any(lost[0] == section for lost in self.lost)
+
+    def has_lost_tls(self, surface: str) -> bool:
+        """Whether something of the surface's TLS is left out, or all of the surface."""
+        return (surface, "tls") in self.lost or (surface,) in self.lost
 
     def has_lost_provider(self, name: str) -> bool:
         """Whether this provider or something of it is left out."""
         return ("providers", name) in self.lost or ("providers",) in self.lost
 
 
-def check(settings: Settings, kinds: Kinds, *, lost: AbstractSet[Location] = frozenset()) -> list[Finding]:
+def check(
+    settings: Settings,
+    kinds: Kinds,
+    *,
+    lost: AbstractSet[Location] = frozenset(),
+    surfaces: Collection[str] = SURFACES,
+) -> list[Finding]:
     """Every broken rule."""
-    checked = Checked(settings, kinds, lost)
+    checked = Checked(settings, kinds, lost, surfaces)
     return [finding for rule in _RULES for finding in rule(checked)]
 
 
@@ -65,11 +80,30 @@ def _exposure(checked: Checked) -> Iterator[Finding]:
         return
     if checked.has_lost("keys") or checked.has_lost("allow_unauthenticated"):
         return
-    for surface in ("rest", "grpc"):
+    for surface in SURFACES:
         listen: Listen = getattr(settings, surface)
-        if not is_loopback(listen.host):
-            message = "only a loopback address may be served without keys: add keys, or set allow_unauthenticated"
+        if not (is_loopback(listen.host) or listen.tls.client_ca_file or checked.has_lost_tls(surface)):
+            message = (
+                "only a loopback address may be served without keys: "
+                "add keys, ask for client certificates (tls.client_ca_file), or set allow_unauthenticated"
+            )
             yield Finding((surface, "host"), message)
+
+
+def _tls(checked: Checked) -> Iterator[Finding]:
+    for surface in SURFACES:
+        tls = getattr(checked.settings, surface).tls
+        if not tls or checked.has_lost_tls(surface):
+            continue
+        unset = [name for name in ("cert_file", "key_file") if not getattr(tls, name)]
+        for name in unset:
+            yield Finding((surface, "tls", name), "is missing: TLS needs a certificate and its key")
+        if unset or surface not in checked.surfaces:
+            continue
+        try:
+            read_certificates(tls)
+        except CertificateError as error:
+            yield Finding((surface, "tls", error.setting), error.message)
 
 
 def _ports(checked: Checked) -> Iterator[Finding]:
@@ -200,6 +234,7 @@ def _address(host: str) -> IPv4Address | IPv6Address | None:
 
 _RULES: tuple[Callable[[Checked], Iterator[Finding]], ...] = (
     _exposure,
+    _tls,
     _ports,
     _limits,
     _keys,

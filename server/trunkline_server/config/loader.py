@@ -1,11 +1,11 @@
 """Reads trunkline.yaml: all of it, or an error that tells everything that is wrong with it."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
-from trunkline_server.config.checks import check
+from trunkline_server.config.checks import SURFACES, check
 from trunkline_server.config.document import read_document
 from trunkline_server.config.environment import with_usual_credentials
 from trunkline_server.config.errors import ConfigError, Problem
@@ -16,10 +16,17 @@ from trunkline_server.config.validation import NO_OVERRIDES, Overrides, validate
 MAX_FILE_BYTES: Final = 1024 * 1024
 
 
-def load(path: Path, environment: Mapping[str, str], kinds: Kinds, *, overrides: Overrides = NO_OVERRIDES) -> Settings:
+def load(
+    path: Path,
+    environment: Mapping[str, str],
+    kinds: Kinds,
+    *,
+    overrides: Overrides = NO_OVERRIDES,
+    surfaces: Collection[str] = SURFACES,
+) -> Settings:
     """The settings of a file, its variables taken from `environment` and `overrides` put over them.
 
-    A provider without an api_key gets the one in its kind's usual variable, unless it has an address of its own: a
+    Certificates are looked at for the `surfaces` that are served here. A provider without an api_key gets the one in its kind's usual variable, unless it has an address of its own: a
     vendor's key goes to that vendor only. Raises ConfigError with every problem at once.
     """
     source = str(path)
@@ -31,7 +38,7 @@ def load(path: Path, environment: Mapping[str, str], kinds: Kinds, *, overrides:
     settings = validated.settings
     if settings is not None:
         settings, findings = with_usual_credentials(settings, kinds, environment)
-        findings += check(settings, kinds, lost=validated.lost)
+        findings += check(settings, kinds, lost=validated.lost, surfaces=surfaces)
         problems += [problem for finding in findings if (problem := validated.placed(finding)) is not None]
     if problems or settings is None:
         raise ConfigError(source, problems)

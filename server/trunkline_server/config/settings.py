@@ -97,13 +97,34 @@ class _Settings(BaseModel):
         return {name: value for name, value in values.items() if value is not None or name not in cls.model_fields}
 
 
+class TlsSettings(_Settings):
+    """TLS for a surface, 1.2 at least. The files are PEM, read again when they change."""
+
+    cert_file: Label = ""
+    """Its certificate, with those between it and the root behind it. Empty: clear text."""
+    key_file: Label = ""
+    """The private key of the certificate, without a passphrase."""
+    client_ca_file: Label = ""
+    """Roots of client certificates. If set, who shows no certificate signed by one of them is not let in."""
+    reload_s: Seconds = 10
+    """Between two looks at whether the files have changed."""
+    handshake_timeout_s: Seconds = 20
+    """For a client to finish its handshake."""
+
+    def __bool__(self) -> bool:
+        """Whether TLS is spoken."""
+        return bool(self.cert_file or self.key_file or self.client_ca_file)
+
+
 class Listen(_Settings):
     """Where a surface listens."""
 
     host: Host = "127.0.0.1"
-    """Address to bind. Anything but loopback needs keys, or allow_unauthenticated."""
+    """Address to bind. Anything but loopback needs keys, client certificates, or allow_unauthenticated."""
     port: Port
     """Port to bind; 0 picks a free one."""
+    tls: TlsSettings = TlsSettings()
+    """TLS and client certificates."""
 
 
 class RestSettings(Listen):
@@ -117,7 +138,10 @@ class RestSettings(Listen):
     cors_origins: tuple[Origin, ...] = ()
     """Origins, such as "https://app.example", whose pages may call from a browser; "*" for any. Others are refused."""
     allowed_hosts: tuple[Host, ...] = ()
-    """Host names it goes by; "*" for any. Empty: any where there are keys, else only private names and addresses."""
+    """Host names it goes by; "*" for any. Empty: any where there are keys or TLS, else only private names and
+    addresses."""
+    compression: Literal["off", "gzip"] = "off"
+    """How whole answers go to clients that take it; streams are never compressed."""
 
 
 class GrpcSettings(Listen):
@@ -125,6 +149,18 @@ class GrpcSettings(Listen):
 
     port: Port = 50051
     """Port to bind; 0 picks a free one."""
+    keepalive_s: Seconds = 60
+    """Of a connection on which nothing comes in, until it is asked for a sign of life."""
+    keepalive_timeout_s: Seconds = 20
+    """For that sign; without it the connection is closed and its calls are cancelled."""
+    max_connection_age_s: Seconds | None = None
+    """After which a client is told to connect anew, so that it finds new replicas. Unset: never."""
+    max_connection_age_grace_s: Seconds = 600
+    """For what then still runs on the old connection, before it is cut."""
+    max_streams_per_connection: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Most calls at once on one connection; a client keeps what comes on top. Unset: no limit."""
+    compression: Literal["off", "gzip"] = "off"
+    """How answers of one message go to clients that take it; streams are never compressed."""
 
 
 class Limits(_Settings):

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import socket
+from dataclasses import dataclass
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -14,6 +15,7 @@ from trunkline.running import RunningCalls
 from trunkline.trace import CallTracer
 from trunkline_server.rpc import completion, models, operations, reflection
 from trunkline_server.rpc.completion import completion_service
+from trunkline_server.rpc.compression import PlainStreams
 from trunkline_server.rpc.models import model_service
 from trunkline_server.rpc.operations import operations_service
 from trunkline_server.rpc.reflection import KeyedReflection
@@ -37,9 +39,6 @@ _KIB = 1024
 _OPTIONS: tuple[tuple[str, int], ...] = (
     # On by default, and then a second server binds the same port in silence.
     ("grpc.so_reuseport", 0),
-    # The server's own pings find clients that vanished without a word, so that their provider calls end.
-    ("grpc.keepalive_time_ms", 60_000),
-    ("grpc.keepalive_timeout_ms", 20_000),
     # Clients may ping while a model is silent, and between calls; core's default is once in 5 minutes, then GOAWAY.
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
@@ -57,6 +56,40 @@ class ListenError(OSError):
     """The gRPC port could not be bound; the text says which and what to do."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionPolicy:
+    """What is asked of connections, and how long they are kept. Times in seconds; None: no limit."""
+
+    keepalive_s: float = 60
+    """The server's own pings find clients that vanished without a word, so that their provider calls end."""
+    keepalive_timeout_s: float = 20
+    max_age_s: float | None = None
+    max_age_grace_s: float = 600
+    max_streams: int | None = None
+    handshake_timeout_s: float = 20
+
+    def options(self) -> tuple[tuple[str, int], ...]:
+        """As gRPC takes them."""
+        found = {
+            "grpc.keepalive_time_ms": _ms(self.keepalive_s),
+            "grpc.keepalive_timeout_ms": _ms(self.keepalive_timeout_s),
+            # The one that counts: without it a ping may go unanswered for a minute, whatever the line above says.
+            "grpc.http2.ping_timeout_ms": _ms(self.keepalive_timeout_s),
+            "grpc.max_connection_age_ms": _ms(self.max_age_s),
+            "grpc.max_connection_age_grace_ms": _ms(self.max_age_grace_s),
+            "grpc.max_concurrent_streams": self.max_streams,
+            "grpc.server_handshake_timeout_ms": _ms(self.handshake_timeout_s),
+        }
+        return tuple((name, value) for name, value in found.items() if value is not None)
+
+
+DEFAULT_CONNECTIONS = ConnectionPolicy()
+
+
+def _ms(seconds: float | None) -> int | None:
+    return None if seconds is None else max(1, round(seconds * 1000))
+
+
 class GrpcSurface:
     """Serves the contract, grpc.health.v1 and reflection from a gateway. Start it once, then drain or stop it."""
 
@@ -67,16 +100,21 @@ class GrpcSurface:
         max_message_bytes: int,
         write_stall_s: float = DEFAULT_WRITE_STALL_S,
         heartbeat_s: float = DEFAULT_HEARTBEAT_S,
+        connections: ConnectionPolicy = DEFAULT_CONNECTIONS,
+        compress: bool = False,
         tracer: CallTracer | None = None,
     ) -> None:
-        """`max_message_bytes` counts for both directions; a client that takes nothing for `write_stall_s` is cut, and
-        one whose stream is silent for `heartbeat_s` gets a heartbeat. `tracer` records each call of the contract."""
+        """`max_message_bytes` counts for both directions, after decompression; a client that takes nothing for
+        `write_stall_s` is cut, and one whose stream is silent for `heartbeat_s` gets a heartbeat. With `compress`
+        answers of one message go compressed to clients that take it. `tracer` records each call of the contract."""
         self._gateway = gateway
         self._write_stall_s = write_stall_s
         self._heartbeat_s = heartbeat_s
+        self._compress = compress
         self._tracer = tracer
         self._options = (
             *_OPTIONS,
+            *connections.options(),
             ("grpc.max_receive_message_length", max_message_bytes),
             ("grpc.max_send_message_length", max_message_bytes),
         )
@@ -84,21 +122,25 @@ class GrpcSurface:
         self._health = health.aio.HealthServicer()
         self._server: grpc.aio.Server | None = None
 
-    async def start(self, host: str, port: int) -> int:
-        """Listens on an address, without TLS, and returns the port, which for 0 is a free one.
+    async def start(self, host: str, port: int, credentials: grpc.ServerCredentials | None = None) -> int:
+        """Listens on an address, in clear text unless there are credentials, and returns the port, which for 0 is a
+        free one.
 
         Raises ListenError if that is not possible.
         """
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         await _check_bindable(host, port, address)
-        server = grpc.aio.server(options=self._options)
+        server = grpc.aio.server(options=self._options, compression=grpc.Compression.Gzip if self._compress else None)
         server.add_generic_rpc_handlers(self._services())
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection_pb2_grpc.add_ServerReflectionServicer_to_server(
             KeyedReflection(self._gateway, SERVICE_NAMES), server
         )
         try:
-            bound = server.add_insecure_port(address)
+            if credentials is None:
+                bound = server.add_insecure_port(address)
+            else:
+                bound = server.add_secure_port(address, credentials)
         except RuntimeError as error:
             raise ListenError(f"cannot listen for gRPC on {address}: {error}") from error
         await server.start()
@@ -116,7 +158,8 @@ class GrpcSurface:
         if self._tracer is not None:
             # Operations are asked for every few seconds by machines, and never part of anybody's trace.
             completions, models = TracedService(completions, self._tracer), TracedService(models, self._tracer)
-        return completions, models, operations
+        services = (completions, models, operations)
+        return tuple(map(PlainStreams, services)) if self._compress else services
 
     async def drain(self, grace_s: float) -> None:
         """Turns new calls away, lets running ones finish, and stops.

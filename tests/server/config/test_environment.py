@@ -9,7 +9,10 @@ from trunkline_server.config.errors import ConfigError
 from trunkline_server.config.settings import ProviderSettings, RestSettings, Settings
 from trunkline_server.providers.kinds import KINDS as PROVIDER_TABLE
 
-UNSAFE = "only a loopback address may be served without keys: add keys, or set allow_unauthenticated"
+UNSAFE = (
+    "only a loopback address may be served without keys: "
+    "add keys, ask for client certificates (tls.client_ca_file), or set allow_unauthenticated"
+)
 
 
 def test_nothing_in_the_environment_gives_the_defaults() -> None:

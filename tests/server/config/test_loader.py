@@ -21,7 +21,10 @@ from trunkline_server.config.settings import (
 )
 from trunkline_server.config.validation import Overrides
 
-UNSAFE = "only a loopback address may be served without keys: add keys, or set allow_unauthenticated"
+UNSAFE = (
+    "only a loopback address may be served without keys: "
+    "add keys, ask for client certificates (tls.client_ca_file), or set allow_unauthenticated"
+)
 DIGEST = "sha256:" + "0" * 64
 
 WHOLE = f"""

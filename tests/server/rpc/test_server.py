@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from grpc_serving import MAX_MESSAGE_BYTES, becomes_true, channel_to, no_task_left_behind, served
+from http2_frames import GOAWAY, PING, frames_to
 from scripted_gateway import Batches, Script, ScriptedGateway, batches_of, hangs_after
 from trunkline.errors import ShuttingDownError
 from trunkline.status import from_rpc_error
@@ -223,45 +224,15 @@ async def test_a_client_that_does_not_read_cannot_hold_a_shutdown(monkeypatch: p
         call.cancel()
 
 
-PING, GOAWAY = 6, 7
-"""The numbers of frames; see RFC 9113 section 6. A ping is answered with a ping."""
-
-
 async def test_clients_may_ping_as_often_as_they_like() -> None:
     """gRPC's own default ends a connection after its third ping within five minutes."""
     seen: list[int] = []
-    async with served(ScriptedGateway()) as address:
-        host, _, port = address.rpartition(":")
-        reader, writer = await asyncio.open_connection(host, int(port))
-        async with closed_at_end(writer):
-            writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4))
-            for pings in (10, 11):
-                writer.write(frame(PING, bytes(8)) * (pings - seen.count(PING)))
-                while seen.count(PING) < pings and GOAWAY not in seen:
-                    seen.append(await frame_type(reader))
+    async with served(ScriptedGateway()) as address, frames_to(address) as frames:
+        for pings in (10, 11):
+            frames.write(PING, bytes(8), times=pings - seen.count(PING))
+            while seen.count(PING) < pings and GOAWAY not in seen:
+                seen.append((await frames.read()).kind)
     assert GOAWAY not in seen
-
-
-@asynccontextmanager
-async def closed_at_end(writer: asyncio.StreamWriter) -> AsyncIterator[None]:
-    """Closes a connection whatever happens on it."""
-    try:
-        yield
-    finally:
-        writer.close()
-        await writer.wait_closed()
-
-
-def frame(kind: int, payload: bytes = b"") -> bytes:
-    """A frame of HTTP/2 without flags, on stream 0."""
-    return len(payload).to_bytes(3) + bytes([kind, 0, 0, 0, 0, 0]) + payload
-
-
-async def frame_type(reader: asyncio.StreamReader) -> int:
-    """The type of the next frame."""
-    head = await reader.readexactly(9)
-    await reader.readexactly(int.from_bytes(head[:3]))
-    return head[3]
 
 
 async def test_stopping_twice_or_before_the_start_is_harmless() -> None:
