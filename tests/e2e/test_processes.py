@@ -8,16 +8,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import aiohttp
+import grpc
 import openai
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 import trunkline
-from trunkline.errors import GatewayUnreachableError, ShuttingDownError
+from http2_frames import GOAWAY, frames_to
+from trunkline.errors import GatewayError, GatewayUnreachableError, ShuttingDownError
 from trunkline.v1 import CompleteRequest
 from trunkline_processes import serving, trunkline_process
-from upstream import answers, hangs, running_upstream, streams
+from upstream import Answer, answers, chunk, hangs, running_upstream, streams
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 it must be refused
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 HI = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 
 
@@ -80,6 +85,49 @@ async def test_running_requests_finish_before_the_process_ends(tmp_path: Path) -
             assert (await response.text()).endswith("data: [DONE]\n\n")
         assert await process.exit_code() == 0
         assert [entry["outcome"] for entry in process.entries("request")] == ["failed", "answered"]
+
+
+async def test_a_draining_process_says_so_on_both_surfaces_and_open_streams_finish(tmp_path: Path) -> None:
+    finish = asyncio.Event()
+
+    async def waits(answer: Answer) -> None:
+        await answer.start_stream()
+        await answer.frame(chunk({"role": "assistant", "content": "first"}))
+        await finish.wait()
+        await answer.frame(chunk({"content": " last"}, finish_reason="stop"))
+        await answer.frame(b"[DONE]")
+        await answer.end_stream()
+
+    async with (
+        running_upstream(waits) as up,
+        serving("--config", config_file(tmp_path, up.base_url)) as process,
+        trunkline.AsyncClient(process.grpc_address) as client,
+        grpc.aio.insecure_channel(process.grpc_address) as channel,
+        frames_to(process.grpc_address) as frames,
+        aiohttp.ClientSession() as session,
+    ):
+        health = health_pb2_grpc.HealthStub(channel)
+        watches = {
+            name: health.Watch(health_pb2.HealthCheckRequest(service=name))
+            for name in ("", "trunkline.v1.CompletionService", "trunkline.v1.ModelService")
+        }
+        assert [(await watch.read()).status for watch in watches.values()] == [SERVING] * len(watches)
+        stream = client.stream(CompleteRequest(model="m", prompt="Hi"))
+        await anext(stream)
+
+        process.process.send_signal(signal.SIGTERM)
+        assert [(await watch.read()).status for watch in watches.values()] == [NOT_SERVING] * len(watches)
+        await frames.read_until(GOAWAY)
+        async with session.get(f"{process.rest_url}/readyz") as ready:
+            assert ready.status == 503
+        with pytest.raises(GatewayError) as refused:
+            await client.ask("m", "Hi")
+        assert refused.value.code == grpc.StatusCode.UNAVAILABLE.value[0]
+
+        finish.set()
+        assert (await stream.answer()).choices[0].message.parts[0].text == "first last"
+        assert await process.exit_code() == 0
+        assert len(up.calls) == 1
 
 
 async def test_what_does_not_finish_in_time_ends_with_a_typed_error(tmp_path: Path) -> None:

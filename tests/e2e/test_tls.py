@@ -17,17 +17,27 @@ from trunkline import tls_credentials
 from trunkline.errors import GatewayUnreachableError
 from trunkline.v1 import CompleteRequest
 from trunkline_processes import Process, serving, trunkline_process
+from upstream import hangs, running_upstream
 
 SURFACES = ("rest", "grpc")
 HI = {"model": "echo", "messages": [{"role": "user", "content": "Hello there"}]}
-HELLO = CompleteRequest(model="echo", prompt="Hello there")
 
 
-def config_file(folder: Path, pair: Pair, *, more: str = "", rest: str = "", log: str = "info") -> str:
-    """Both surfaces with TLS; `more` goes into the TLS of both."""
+def hello(model: str = "echo") -> CompleteRequest:
+    return CompleteRequest(model=model, prompt="Hello there")
+
+
+def config_file(folder: Path, pair: Pair, *, more: str = "", provider: str = "") -> str:
+    """Both surfaces with TLS; `more` goes into the TLS of both. The provider offers model "m"."""
     tls = f"{{cert_file: {pair.cert_file}, key_file: {pair.key_file}{more}}}"
     path = folder / "trunkline.yaml"
-    path.write_text(f"log: {{level: {log}}}\nrest: {{port: 0, tls: {tls}{rest}}}\ngrpc: {{port: 0, tls: {tls}}}\n")
+    lines = [f"rest: {{port: 0, tls: {tls}}}", f"grpc: {{port: 0, tls: {tls}}}"]
+    if provider:
+        lines += [
+            f"providers: {{up: {{kind: openai_compatible, base_url: '{provider}', api_key: sk-1, models: [m]}}}}",
+            "models: {m: {targets: [up/m]}}",
+        ]
+    path.write_text("\n".join(lines))
     return str(path)
 
 
@@ -58,7 +68,7 @@ async def rest_answer(url: str, context: ssl.SSLContext, *, stream: bool = False
         return await response.text()
 
 
-async def grpc_answer(address: str, authority: Authority, pair: Pair | None = None) -> str:
+async def grpc_answer(address: str, authority: Authority, pair: Pair | None = None, *, model: str = "echo") -> str:
     """What gRPC answers, streamed."""
     credentials = tls_credentials(
         ca_file=authority.ca_file,
@@ -66,7 +76,7 @@ async def grpc_answer(address: str, authority: Authority, pair: Pair | None = No
         key_file=None if pair is None else pair.key_file,
     )
     async with trunkline.AsyncClient(address, credentials=credentials, timeout_s=10) as client:
-        return "".join([text async for text in client.stream(HELLO).texts()])
+        return "".join([text async for text in client.stream(hello(model)).texts()])
 
 
 async def served_serial(url: str, *, alpn: Sequence[str] = ()) -> int:
@@ -93,6 +103,27 @@ async def test_both_surfaces_answer_over_tls(tmp_path: Path) -> None:
             process.grpc_address, credentials=tls_credentials(ca_file=authority.ca_file), timeout_s=10
         ) as client:
             assert await asyncio.to_thread(client.ask, "echo", "Hi") == "Hi"
+        assert await process.end() == 0
+
+
+async def test_a_client_that_leaves_over_tls_cancels_the_providers_call(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    pair = authority.issue("server")
+    async with (
+        running_upstream(hangs()) as up,
+        serving_tls(config_file(tmp_path, pair, provider=up.base_url)) as process,
+    ):
+        connector = aiohttp.TCPConnector(ssl=context_of(authority))
+        async with aiohttp.ClientSession(connector=connector) as session:
+            url = f"{process.rest_url}/v1/chat/completions"
+            posting = asyncio.create_task(session.post(url, json={**HI, "model": "m"}).__aenter__())
+            await up.wait_for_calls(1)
+            posting.cancel()
+            await up.wait_until_idle()
+        asking = asyncio.create_task(grpc_answer(process.grpc_address, authority, model="m"))
+        await up.wait_for_calls(2)
+        asking.cancel()
+        await up.wait_until_idle()
         assert await process.end() == 0
 
 
@@ -171,7 +202,7 @@ async def test_a_new_certificate_is_served_without_a_restart_and_a_bad_one_is_no
         async with trunkline.AsyncClient(
             process.grpc_address, credentials=tls_credentials(ca_file=authority.ca_file)
         ) as client:
-            stream = client.stream(HELLO)
+            stream = client.stream(hello())
             await anext(stream)
 
             pair.key_file.write_bytes(authority.issue("another").key_file.read_bytes())

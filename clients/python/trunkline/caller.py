@@ -9,6 +9,7 @@ import grpc
 from trunkline.context import CallContext
 from trunkline.errors import GatewayError, GatewayUnreachableError
 from trunkline.secret import NO_SECRET, Secret
+from trunkline.service_config import SERVICE_CONFIG
 from trunkline.status import from_rpc_error
 
 DEFAULT_ADDRESS = "localhost:50051"
@@ -16,29 +17,8 @@ DEFAULT_ADDRESS = "localhost:50051"
 DEFAULT_MAX_MESSAGE_BYTES = 32 * 1024 * 1024
 """As the gateway's own default; gRPC's is 4 MiB for what comes back."""
 
-# Calls that only read are asked again where the gateway cannot be reached or goes away. Completions are not: one that
-# failed may have been answered and billed, and the gateway itself tries again where that helps.
-# https://github.com/grpc/proposal/blob/master/A6-client-retries.md
-_READING_SERVICES = ("trunkline.v1.ModelService", "trunkline.v1.OperationsService")
-_SERVICE_CONFIG = json.dumps(
-    {
-        "methodConfig": [
-            {
-                "name": [{"service": name} for name in _READING_SERVICES],
-                "retryPolicy": {
-                    "maxAttempts": 3,
-                    "initialBackoff": "0.2s",
-                    "maxBackoff": "1s",
-                    "backoffMultiplier": 2,
-                    "retryableStatusCodes": ["UNAVAILABLE"],
-                },
-            }
-        ]
-    }
-)
-
 _OPTIONS: tuple[tuple[str, int | str], ...] = (
-    ("grpc.service_config", _SERVICE_CONFIG),
+    ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
     # A model may think for minutes without a word: pings find out whether the gateway is still there, and keep
     # load balancers from closing the connection.
     ("grpc.keepalive_time_ms", 30_000),
