@@ -16,7 +16,11 @@ SERVICE_CONFIG: Final[Mapping[str, object]] = {
     "healthCheckConfig": {"serviceName": ""},
     "methodConfig": [
         {
-            "name": [{"service": "trunkline.v1.ModelService"}, {"service": "trunkline.v1.OperationsService"}],
+            "name": [
+                {"service": "trunkline.v1.ModelService"},
+                {"service": "trunkline.v1.OperationsService"},
+                {"service": "trunkline.v1.CompletionService", "method": "CountTokens"},
+            ],
             "retryPolicy": {
                 "maxAttempts": 3,
                 "initialBackoff": "0.2s",
