@@ -135,7 +135,11 @@ async def _answers_at(port: int, process: asyncio.subprocess.Process) -> None:
 
 @asynccontextmanager
 async def front(
-    script: Script, folder: Path, *, read_timeout_s: float = 660, **settings: object
+    script: Script,
+    folder: Path,
+    *,
+    read_timeout_s: float = 660,
+    **settings: Any,  # noqa: ANN401 as settings_for takes it
 ) -> AsyncIterator[tuple[Front, Any]]:
     """nginx, a gateway, and a provider that answers by the script."""
     async with (

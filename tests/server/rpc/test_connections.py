@@ -10,6 +10,7 @@ import pytest
 from counting_relay import counting_relay
 from grpc_serving import MAX_MESSAGE_BYTES, becomes_true, channel_to, no_task_left_behind, served
 from http2_frames import GOAWAY, MAX_CONCURRENT_STREAMS, frames_to
+from running_gateway import running_gateway, settings_for
 from scripted_gateway import Batches, ScriptedGateway, batches_of, hangs_after
 from trunkline.channel import ChannelGateway
 from trunkline.context import CallContext
@@ -65,6 +66,13 @@ async def test_a_connection_carries_as_many_streams_as_are_allowed() -> None:
     policy = ConnectionPolicy(max_streams=7)
     async with served(ScriptedGateway(), connections=policy) as address, frames_to(address) as frames:
         assert (await frames.settings())[MAX_CONCURRENT_STREAMS] == 7
+
+
+async def test_what_is_configured_reaches_the_connections() -> None:
+    settings = settings_for({}, grpc={"port": 0, "max_streams_per_connection": 9, "max_connection_age_s": 0.2})
+    async with running_gateway(settings) as gateway, frames_to(gateway.grpc_address) as frames:
+        assert (await frames.settings())[MAX_CONCURRENT_STREAMS] == 9
+        await asyncio.wait_for(frames.read_until(GOAWAY), 10)
 
 
 ASKS = """
