@@ -9,6 +9,7 @@ import grpc
 import pytest
 
 import trunkline
+from grpc_serving import count_tasks
 from openai_client import HELLO, openai_client
 from running_gateway import FORMS, Form, RunningGateway, running_gateway, settings_for
 from trunkline.errors import CancelledByCallerError, DeadlineError
@@ -50,7 +51,7 @@ async def nothing_is_left(gateway: RunningGateway, upstream: Upstream, tasks: se
     assert upstream.calls[0].closed.is_set()
     async with asyncio.timeout(3):
         while (left := asyncio.all_tasks() - tasks) and (
-            any(is_ours(task) for task in left) or len(asyncio.all_tasks()) > len(tasks)
+            any(is_ours(task) for task in left) or count_tasks(asyncio.all_tasks()) > count_tasks(tasks)
         ):
             await asyncio.wait(left, timeout=0.02, return_when=asyncio.FIRST_COMPLETED)
     admission = gateway.core.engine.admission

@@ -1,7 +1,7 @@
 """A gateway served over gRPC on a free port of loopback, and a look at whether its calls leave anything behind."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 
 import grpc
@@ -66,14 +66,13 @@ async def becomes_true(claim: Callable[[], bool], *, within_s: float = 2.0) -> b
 @asynccontextmanager
 async def no_task_left_behind() -> AsyncIterator[None]:
     """Fails if, soon after its block, more tasks run than before it."""
-    before, count = asyncio.all_tasks(), _count_tasks()
+    before, count = asyncio.all_tasks(), count_tasks(asyncio.all_tasks())
     yield
     # By number: gRPC's server waits for its next call in ever new tasks.
-    gone = await becomes_true(lambda: _count_tasks() <= count)
+    gone = await becomes_true(lambda: count_tasks(asyncio.all_tasks()) <= count)
     assert gone, asyncio.all_tasks() - before
 
 
-def _count_tasks() -> int:
+def count_tasks(tasks: Collection[asyncio.Task[object]]) -> int:
     """Without those of clients that watch the server's health as long as they are connected: two for each."""
-    tasks = asyncio.all_tasks()
     return len(tasks) - 2 * sum("grpc.health.v1.Health/Watch" in task.get_name() for task in tasks)
