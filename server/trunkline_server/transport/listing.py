@@ -17,7 +17,7 @@ from trunkline.errors import (
     ProviderUnavailableError,
 )
 from trunkline_server.providers.target import Provider
-from trunkline_server.transport.http import unreachable
+from trunkline_server.transport.unreachable import unreachable
 
 MAX_LISTING_BYTES: Final = 4 * 1024 * 1024
 """The longest list that was seen (OpenRouter's, with prices and descriptions) has about one MiB."""

@@ -6,7 +6,6 @@ import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-import aiohttp
 import pytest
 
 from trunkline.errors import ProviderBadAnswerError, ProviderSilentError, ProviderUnavailableError
@@ -14,7 +13,8 @@ from trunkline.secret import Secret
 from trunkline_server.providers.kinds import ProviderKind
 from trunkline_server.providers.target import Provider
 from trunkline_server.transport.exchange import Exchange
-from trunkline_server.transport.http import MAX_HEADER_BYTES, HttpTransport
+from trunkline_server.transport.http import HttpTransport
+from trunkline_server.transport.http_exchange import MAX_HEAD_BYTES, MAX_HELD_BYTES
 from trunkline_server.values.wire import WireRequest
 from upstream import Answer, Script, Upstream, completion, hangs, in_turn, running_upstream
 
@@ -186,7 +186,7 @@ HEADS: dict[str, bytes] = {
     "nothing": b"",
     "half a head": b"HTTP/1.1 200 OK\r\ncontent-ty",
     "no head at all": b"SSH-2.0-OpenSSH_9.9\r\n\r\n",
-    "a head too long": b"HTTP/1.1 200 OK\r\nx: " + b"y" * (MAX_HEADER_BYTES + 10_000) + b"\r\n\r\n",
+    "a head too long": b"HTTP/1.1 200 OK\r\nx: " + b"y" * (MAX_HEAD_BYTES + 10_000) + b"\r\n\r\n",
 }
 
 
@@ -203,7 +203,7 @@ async def test_a_head_that_never_ends_well_is_an_unreachable_provider(
 
 async def test_long_headers_are_taken(transport: HttpTransport) -> None:
     async def script(answer: Answer) -> None:
-        await answer.json(completion("hi"), headers={"content-security-policy": "x" * (MAX_HEADER_BYTES - 100)})
+        await answer.json(completion("hi"), headers={"content-security-policy": "x" * (MAX_HEAD_BYTES - 100)})
 
     async with running_upstream(script) as upstream:
         assert await body_of(await transport.open(provider(upstream.base_url), REQUEST, {}))
@@ -264,7 +264,7 @@ async def test_the_connect_limit_holds_for_the_look_up_of_the_name(monkeypatch: 
         await asyncio.Event().wait()
         return []
 
-    monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", never)
+    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", never)
     async with HttpTransport(connect_timeout_s=0.1) as transport:
         with pytest.raises(ProviderUnavailableError, match="no connection within the time limit"):
             await asyncio.wait_for(transport.open(provider("http://provider.test/v1"), REQUEST, {}), 2)
@@ -427,6 +427,49 @@ async def test_a_lingering_connection_is_closed_in_the_end(transport: HttpTransp
         await exchange.read()
         exchange.close(linger_s=0.03)
         await upstream.wait_until_idle()
+
+
+async def test_what_comes_while_nothing_is_asked_ends_the_connection(transport: HttpTransport) -> None:
+    async def talks_on(answer: Answer) -> None:
+        await whole(answer)
+        await asyncio.sleep(0.02)
+        await answer.send(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+        await asyncio.Event().wait()
+
+    async with running_upstream(talks_on) as upstream:
+        await body_of(await transport.open(provider(upstream.base_url), REQUEST, {}))
+        await upstream.wait_until_idle()
+
+
+async def test_an_answer_read_slowly_is_held_up_and_arrives_whole(transport: HttpTransport) -> None:
+    body = b"x" * (8 * MAX_HELD_BYTES)
+
+    async def script(answer: Answer) -> None:
+        await answer.head(200, {"content-length": str(len(body))})
+        await answer.send(body)
+
+    async with running_upstream(script) as upstream:
+        exchange = await transport.open(provider(upstream.base_url), REQUEST, {})
+        await asyncio.sleep(0.05)
+        assert len(await exchange.read()) < len(body)
+        exchange.close()
+        await upstream.wait_until_idle()
+        exchange = await transport.open(provider(upstream.base_url), REQUEST, {})
+        assert await body_of(exchange) == body
+
+
+@pytest.mark.parametrize("value", ["a\r\nx-evil: 1", "a\nb", "a\0b", "a\x7fb"])
+async def test_a_header_that_would_be_two_is_not_sent(transport: HttpTransport, value: str) -> None:
+    async with running_upstream(whole) as upstream:
+        with pytest.raises(ValueError, match="holds what no header can"):
+            await transport.open(provider(upstream.base_url), REQUEST, {"tracestate": value})
+        assert upstream.calls == []
+
+
+async def test_of_two_headers_with_one_name_the_calls_own_is_sent(transport: HttpTransport) -> None:
+    async with running_upstream(whole) as upstream:
+        await body_of(await transport.open(provider(upstream.base_url), REQUEST, {"x-org": "mine"}))
+        assert upstream.calls[0].headers["x-org"] == "mine"
 
 
 async def test_cancelling_open_closes_the_socket(transport: HttpTransport) -> None:
