@@ -75,6 +75,8 @@ async def read_body(request: web.BaseRequest, lease: BodyLease, settings: Bridge
         raise SurfaceError(415, "unsupported_content_encoding", message, headers={"accept-encoding": offered})
     try:
         if request.content.is_eof():  # nearly always: all of it came with the headers
+            if inflater is None:
+                return _taken(request.content.read_nowait(), lease, limit)
             return await _collect(request.content, inflater, lease, limit)
         async with asyncio.timeout(settings.body_timeout_s):
             return await _collect(request.content, inflater, lease, limit)
@@ -85,6 +87,13 @@ async def read_body(request: web.BaseRequest, lease: BodyLease, settings: Bridge
         raise SurfaceError(400, "malformed_body", "The request body was cut off or is badly framed.") from error
     except zlib.error as error:
         raise SurfaceError(400, "malformed_body", f"The request body is not valid {encoding}.") from error
+
+
+def _taken(body: bytes, lease: BodyLease, limit: int) -> bytes:
+    if len(body) > limit:
+        raise _too_large(limit)
+    lease.grow(len(body))
+    return body
 
 
 async def _collect(content: StreamReader, inflater: "_Inflater | None", lease: BodyLease, limit: int) -> bytes:

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from trunkline.answer import AnswerBuilder
 from trunkline.v1 import (
     CompleteRequest,
+    Event,
     Message,
     NoteAction,
     Part,
@@ -25,6 +26,8 @@ from trunkline_server.values.principal import Principal
 
 # Neither says what was thought: text goes back as the client has it, arguments too.
 _PASSED_OVER: Final = frozenset(("text", "arguments"))
+_ENDS: Final = frozenset(("part_done", "choice_finished", "finished", "usage", "heartbeat"))
+"""Kinds of events that begin neither thinking nor a call."""
 _ENTRY_BYTES: Final = 300
 """What an entry takes beside its own bytes."""
 
@@ -122,28 +125,45 @@ class ReasoningStore:
 
 
 class Collector:
-    """Follows one answer, and keeps what was thought in it once it has ended well."""
+    """Follows one answer, and keeps what was thought in it once it has ended well.
 
-    __slots__ = ("_builder", "_principal", "_store")
+    Most answers hold neither thinking nor calls: of those nothing is built.
+    """
+
+    __slots__ = ("_builder", "_pending", "_principal", "_store")
 
     def __init__(self, store: ReasoningStore, principal: Principal) -> None:
         self._store = store
         self._principal = principal
-        self._builder = AnswerBuilder()
+        self._pending: list[Event] = []
+        """What has come while there was nothing but words."""
+        self._builder: AnswerBuilder | None = None
 
     def add(self, batch: StreamCompleteResponse) -> None:
         """The next events of the answer."""
         for event in batch.events:
             kind = event.WhichOneof("kind")
-            if kind == "started":
-                self._builder = AnswerBuilder()  # what came before is of an attempt that failed
-            elif kind not in _PASSED_OVER:
+            if kind in _PASSED_OVER:
+                continue
+            if kind == "started":  # what came before is of an attempt that failed
+                self._builder = None
+                self._pending.clear()
+            elif self._builder is not None:
+                self._builder.add_event(event)
+            elif kind in _ENDS or (kind == "part_started" and event.part_started.HasField("text")):
+                self._pending.append(event)
+            else:
+                self._builder = AnswerBuilder()
+                for earlier in self._pending:
+                    self._builder.add_event(earlier)
+                self._pending.clear()
                 self._builder.add_event(event)
 
     def ended_well(self) -> None:
         """The answer is whole."""
-        for choice in self._builder.response().choices:
-            self._store.keep(choice.message, self._principal)
+        if self._builder is not None:
+            for choice in self._builder.response().choices:
+                self._store.keep(choice.message, self._principal)
 
 
 def _project(principal: Principal) -> str:
