@@ -90,7 +90,8 @@ class AnswerBuilder:
         choice = self._choices.get(index)
         if choice is None:
             # In its place from the start, since putting it there later would copy it.
-            choice = self._choices[index] = self._response.choices.add(index=index)
+            choice = self._choices[index] = self._response.choices.add()
+            choice.index = index
             choice.message.role = _ASSISTANT
         return choice
 

@@ -33,7 +33,8 @@ def add_messages(request: CompleteRequest, value: object, *, most: int) -> None:
         role = text(required(found, "role", param), f"{param}.role")
         if role not in ROLES:
             raise invalid(f"{param}.role", f"Supported values are: {', '.join(map(repr, ROLES))}.")
-        message = request.messages.add(role=ROLES[role])
+        message = request.messages.add()
+        message.role = ROLES[role]
         extra = _READERS.get(role, _plain)(message, found, param, legacy)
         add_extensions(message.extensions, extra)
 
@@ -60,7 +61,7 @@ def _plain(message: Message, found: Json, param: str, legacy: _LegacyCalls) -> J
     """System, developer and user."""
     content = found.get("content")
     if type(content) is str:
-        message.parts.add(text=content)
+        message.parts.add().text = content
     else:
         if content is None:
             raise missing(f"{param}.content")

@@ -69,13 +69,18 @@ def finish_word(reason: "FinishReason.ValueType", native: str) -> str:
 def usage_object(usage: Usage) -> Json:
     """Token counts; those that are not known are left out."""
     known = _fields(usage)
-    taken, given = _fields(usage.input_by_modality), _fields(usage.output_by_modality)
+    taken, given = usage.input_tokens, usage.output_tokens
+    of_prompt, of_completion = _renamed(known, _PROMPT_DETAILS), _renamed(known, _COMPLETION_DETAILS)
+    if (modalities := known.get("input_by_modality")) is not None:
+        of_prompt |= _renamed(_fields(modalities), _PROMPT_MODALITIES)
+    if (modalities := known.get("output_by_modality")) is not None:
+        of_completion |= _renamed(_fields(modalities), _COMPLETION_MODALITIES)
     found: Json = {
-        "prompt_tokens": usage.input_tokens,
-        "completion_tokens": usage.output_tokens,
-        "total_tokens": usage.input_tokens + usage.output_tokens,
-        "prompt_tokens_details": _renamed(known, _PROMPT_DETAILS) | _renamed(taken, _PROMPT_MODALITIES),
-        "completion_tokens_details": _renamed(known, _COMPLETION_DETAILS) | _renamed(given, _COMPLETION_MODALITIES),
+        "prompt_tokens": taken,
+        "completion_tokens": given,
+        "total_tokens": taken + given,
+        "prompt_tokens_details": of_prompt,
+        "completion_tokens_details": of_completion,
     }
     if usage.estimated:
         found["estimated"] = True

@@ -37,7 +37,7 @@ _TTL_WORDS: Final = ", ".join(map(repr, CACHE_TTLS))
 def add_content(parts: Parts, content: object, param: str) -> None:
     """Adds a message's content: one text, or an array of parts."""
     if isinstance(content, str):
-        parts.add(text=content)
+        parts.add().text = content
     elif isinstance(content, list):
         for index, raw in enumerate(content):
             _add_part(parts, raw, f"{param}[{index}]")

@@ -1,6 +1,6 @@
 """A CompleteResponse as OpenAI's chat.completion."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from trunkline.v1 import Audio, Choice, CompleteResponse, Message, Part, Reasoning
 from trunkline_bridge.openai.chat_objects import (
@@ -88,14 +88,10 @@ def _choice(choice: Choice, *, functions: bool) -> Json:
     message = _message(choice.message, functions=functions)
     if choice.finish_detail and message["refusal"] is None and choice.finish_reason in EXPLAINED_FINISHES:
         message["refusal"] = choice.finish_detail
-    parts = choice.message.parts
     found: Json = {
         "index": choice.index,
         "message": message,
-        "logprobs": logprobs_object(
-            [item for part in parts if part.HasField("text") for item in logprob_items(part.logprobs)],
-            [item for part in parts if part.HasField("refusal") for item in logprob_items(part.logprobs)],
-        ),
+        "logprobs": _logprobs(choice.message.parts),
         "finish_reason": "function_call" if functions and word == "tool_calls" else word,
     }
     if choice.native_finish_reason not in ("", word):
@@ -104,6 +100,16 @@ def _choice(choice: Choice, *, functions: bool) -> Json:
         found[STOP_TEXT] = choice.stop_sequence
     merge_extensions(found, choice.extensions)
     return found
+
+
+def _logprobs(parts: Sequence[Part]) -> Json | None:
+    told = [part for part in parts if part.logprobs]
+    if not told:  # nearly always
+        return None
+    return logprobs_object(
+        [item for part in told if part.HasField("text") for item in logprob_items(part.logprobs)],
+        [item for part in told if part.HasField("refusal") for item in logprob_items(part.logprobs)],
+    )
 
 
 def _message(message: Message, *, functions: bool) -> Json:

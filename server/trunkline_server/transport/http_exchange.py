@@ -67,6 +67,7 @@ class HttpExchange:
         "_inflation",
         "_keep_alive",
         "_lingering",
+        "_loop",
         "_parser",
         "_paused",
         "_pieces",
@@ -93,6 +94,7 @@ class HttpExchange:
         """When the first byte of the answer came; 0 before."""
         self._carrier: Carrier | None = carrier
         self._connect_ns = carrier.connect_ns
+        self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpResponseParser(self)
         self._in_body = False
         """Whether the head is complete."""
@@ -153,7 +155,12 @@ class HttpExchange:
                     self._close_inflation(self._inflation)
                 return b""
             else:
-                await self._wait()
+                # As `_wait` does, without its coroutine: this is awaited for each event.
+                self._waiter = waiter = self._loop.create_future()
+                try:
+                    await waiter
+                finally:
+                    self._waiter = None
 
     def fail(self, error: Exception) -> None:
         self._failure = error
@@ -172,7 +179,7 @@ class HttpExchange:
         if self._paused:
             self._paused = False
             self._carrier.resume()
-        self._lingering = asyncio.get_running_loop().call_later(linger_s, self._give_up)
+        self._lingering = self._loop.call_later(linger_s, self._give_up)
 
     # What the connection tells.
 
@@ -263,9 +270,9 @@ class HttpExchange:
             self._keep_alive = self._parser.should_keep_alive()
 
     async def _wait(self) -> None:
-        self._waiter = asyncio.get_running_loop().create_future()
+        self._waiter = waiter = self._loop.create_future()
         try:
-            await self._waiter
+            await waiter
         finally:
             self._waiter = None
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from trunkline.v1 import FinishReason, Part, ProviderState, StateKind
+from trunkline.v1 import Event, FinishReason, Part, ProviderState, StateKind
 from trunkline_server.dialects.dialect import EventSink, MalformedFrameError
 from trunkline_server.dialects.extras import keep_others
 from trunkline_server.dialects.json_values import Json, json_text, object_in, objects_in, text_in
@@ -33,6 +33,8 @@ _PLAIN_MEMBERS: Final = frozenset({"role", "content"})
 _MESSAGE_MEMBERS: Final = (
     _PLAIN_MEMBERS | PADDING | {"refusal", "tool_calls", "function_call", "audio", "annotations", *_REASONING_NAMES}
 )
+# OpenAI's whole messages have these two in any case, mostly empty.
+_WHOLE_MEMBERS: Final = _PLAIN_MEMBERS | {"refusal", "annotations"}
 _MESSAGE_MEMBERS_WITH_DETAILS: Final = _MESSAGE_MEMBERS | {DETAILS}
 # A stream of Perplexity has a `message` with all so far beside each `delta`.
 CHOICE_MEMBERS: Final = frozenset({"index", "delta", "message", "finish_reason", "logprobs"})
@@ -118,12 +120,12 @@ class ChoiceDecoder:
         chars = 0
         if message:
             content = message.get("content") if type(message) is dict else None
-            if type(content) is str and message.keys() <= _PLAIN_MEMBERS:
+            if type(content) is str and (message.keys() <= _PLAIN_MEMBERS or _is_plain(message)):
                 # The hot case: one piece of text.
                 if content:
                     chars = len(content)
                     if self._kind == _TEXT and not self._whole:
-                        events.add(choice=self.index, part=self._part, text=content)
+                        self._event(self._part, events).text = content
                     else:
                         self._say(_TEXT, content, events)
                 self._written_part = self._text_part
@@ -141,7 +143,7 @@ class ChoiceDecoder:
         """Ends all parts, and the choice itself if it has ended."""
         calls = {call.part: call for call in self._calls.all}
         for part in range(self._opened):
-            done = events.add(choice=self.index, part=part).part_done
+            done = self._event(part, events).part_done
             done.SetInParent()
             if (call := calls.get(part)) is not None and call.is_malformed():
                 done.tool_call.malformed = True
@@ -154,7 +156,7 @@ class ChoiceDecoder:
         if self._details is not None and self._details.by_part:
             # Clients of this wire know no other way to send them back than as they came.
             self._extras.setdefault("message", {})[DETAILS] = list(self._details.by_part.values())
-        finished = events.add(choice=self.index).choice_finished
+        finished = self._event(0, events).choice_finished
         finished.finish_reason = self.reason
         finished.native_finish_reason = self._reason
         finished.stop_sequence = self._stop_text
@@ -216,7 +218,7 @@ class ChoiceDecoder:
         if said and self._whole:
             self._starts[part].reasoning.text = said
         elif said:
-            events.add(choice=self.index, part=part).reasoning = said
+            self._event(part, events).reasoning = said
         return len(said)
 
     def _take_content(self, entry: Any, events: EventSink) -> int:  # noqa: ANN401 it is checked right here
@@ -263,7 +265,7 @@ class ChoiceDecoder:
         if self._whole:
             self._starts[call.part].tool_call.arguments = arguments
         else:
-            events.add(choice=self.index, part=call.part).arguments = arguments
+            self._event(call.part, events).arguments = arguments
         return len(arguments)
 
     def _begin_call(self, entry: Json, events: EventSink) -> Call:
@@ -285,7 +287,7 @@ class ChoiceDecoder:
             if self._whole:
                 self._starts[audio.part].audio.media.data = data
             else:
-                events.add(choice=self.index, part=audio.part).media = data
+                self._event(audio.part, events).media = data
         if said := text_in(raw, "transcript"):
             # Updates merge, and of a text the last one counts: so each holds all that was said.
             audio.transcript += said
@@ -333,7 +335,7 @@ class ChoiceDecoder:
             self._begin(kind, events)
         self._written_part = self._part
         if not self._whole:
-            setattr(events.add(choice=self.index, part=self._part), kind, piece)
+            setattr(self._event(self._part, events), kind, piece)
         elif kind == _REASONING:
             self._starts[self._part].reasoning.text += piece
         else:
@@ -343,7 +345,7 @@ class ChoiceDecoder:
 
     def _begin(self, kind: str, events: EventSink) -> Part:
         """A new part of this kind, empty as yet. Of a whole answer it is filled where it stands."""
-        part = events.add(choice=self.index, part=self._opened).part_started
+        part = self._event(self._opened, events).part_started
         self._kind = kind
         self._part = self._opened
         self._opened += 1
@@ -363,6 +365,15 @@ class ChoiceDecoder:
                 pass  # filled by whoever begins it
         return part
 
+    def _event(self, part: int, events: EventSink) -> Event:
+        """A new event of one part, or of the choice. That a number is 0 need not be said, and nearly always it is."""
+        event = events.add()
+        if self.index:
+            event.choice = self.index
+        if part:
+            event.part = part
+        return event
+
     def _cited_part(self, events: EventSink) -> int:
         """The text that sources are given for. OpenRouter names them before it says a word."""
         if self._text_part is None:
@@ -371,4 +382,9 @@ class ChoiceDecoder:
 
     def _known(self, part: int, events: EventSink) -> Part:
         """Where to put what became known of an open part; a whole answer has it in the part from the start."""
-        return self._starts[part] if self._whole else events.add(choice=self.index, part=part).part_update
+        return self._starts[part] if self._whole else self._event(part, events).part_update
+
+
+def _is_plain(message: Json) -> bool:
+    """Whether a message says nothing beside its content, although it has members for more."""
+    return message.keys() <= _WHOLE_MEMBERS and not message.get("refusal") and not message.get("annotations")

@@ -50,16 +50,25 @@ def _prompt(message: Message, path: str, translation: Translation) -> Json:
     if role == "developer" and not translation.target.provider.kind.chat.developer_role:
         role = "system"
         translation.rewrite(f"{path}.role", "the provider does not know the role developer", role)
-    parts = message.parts
     wire: Json
-    if len(parts) == 1 and parts[0].HasField("text") and is_plain(parts[0]):  # nearly all there are
-        wire = {"role": role, "content": parts[0].text}
+    if (text := _mere_text(message)) is not None:
+        wire = {"role": role, "content": text}
     else:
-        wire = {"role": role, "content": encode_content(_encode_parts(parts, path, translation))}
+        wire = {"role": role, "content": encode_content(_encode_parts(message.parts, path, translation))}
     return _finish(wire, message, path, translation)
 
 
+def _mere_text(message: Message) -> str | None:
+    """What it says, if that is one text and no more: nearly all messages are."""
+    parts = message.parts
+    if len(parts) == 1 and (part := parts[0]).HasField("text") and is_plain(part):
+        return part.text
+    return None
+
+
 def _assistant(message: Message, path: str, translation: Translation) -> Json:
+    if (text := _mere_text(message)) is not None:
+        return _finish({"role": "assistant", "content": text}, message, path, translation)
     quirks = translation.target.provider.kind.chat
     content: list[Json] = []
     calls: list[Json] = []
