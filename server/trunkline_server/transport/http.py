@@ -12,7 +12,7 @@ from trunkline_server.providers.kind import BEARER
 from trunkline_server.providers.target import Provider
 from trunkline_server.transport.dialing import Dialer, Origin
 from trunkline_server.transport.google_auth import GoogleTokens
-from trunkline_server.transport.http_exchange import DeadConnectionError, HttpExchange
+from trunkline_server.transport.http_exchange import MAX_HEAD_BYTES, DeadConnectionError, HttpExchange
 from trunkline_server.transport.http_pool import HttpConnection, HttpPool
 from trunkline_server.transport.unreachable import UnreachableError, unreachable
 from trunkline_server.values.wire import WireRequest
@@ -68,6 +68,8 @@ class HttpTransport:
             cookie_jar=aiohttp.DummyCookieJar(),
             # `connect` counts from the look-up of the name to the end of the TLS handshake.
             timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_timeout_s),
+            max_line_size=MAX_HEAD_BYTES,
+            max_field_size=MAX_HEAD_BYTES,
             trust_env=False,
         )
         return self
@@ -134,6 +136,7 @@ class HttpTransport:
 
 
 def _by_token(provider: Provider) -> bool:
+    """Whether it is called with a token of Google's."""
     return provider.kind.google_cloud and not provider.api_keys
 
 
