@@ -5,7 +5,13 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
-from trunkline.errors import DeadlineError, GatewayError, ProviderBadAnswerError, ProviderSilentError
+from trunkline.errors import (
+    CancelledByCallerError,
+    DeadlineError,
+    GatewayError,
+    ProviderBadAnswerError,
+    ProviderSilentError,
+)
 from trunkline.interruptible import Interruptible
 from trunkline.v1 import (
     AttemptOutcome,
@@ -123,7 +129,8 @@ class Attempt:
             self._exchange.close(linger_s=LINGER_S if self.over else 0)
 
     def _outcome(self, exc: BaseException | None) -> "AttemptOutcome.ValueType":
-        if not isinstance(exc, GatewayError):  # cancelled, or the generator was closed, which is the same
+        # Cancelled, or the generator was closed, which is the same, or the caller said so.
+        if not isinstance(exc, GatewayError) or isinstance(exc, CancelledByCallerError):
             return AttemptOutcome.ATTEMPT_OUTCOME_CANCELLED
         exc.target = exc.target or self._target.name
         self._report.failure.CopyFrom(exc.to_failure())

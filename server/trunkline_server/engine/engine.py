@@ -288,6 +288,7 @@ class Engine:
             request_id=context.request_id if is_request_id(context.request_id) else new_request_id(),
             trace=trace,
             link=context.link,
+            session_id=context.session_id,
             started_ns=time.time_ns(),
             stream=stream,
             model=request.model[:256],
@@ -296,6 +297,10 @@ class Engine:
         run = Run(record, Watch(loop, loop.time() + timeout_s), context.baggage, self._estimator)
         if self._media is not None:
             run.inlining = Inlining(self._media, max_bytes=self._limits.max_request_bytes)
+        if context.steering is not None:
+            run.steering = context.steering
+            run.watch.on_stop = context.steering.on_ending
+            context.steering.attach(run.watch.stop)
         if routing is not None:
             record.tags.update(routing.tags)
         if trace.sampled:
@@ -319,5 +324,7 @@ class Engine:
     def _settle(self, run: Run) -> None:
         """Accounts for the request, once. It awaits nothing, so the caller's cancellation cannot interrupt it."""
         run.watch.close()
+        if run.steering is not None:
+            run.steering.attach(None)
         self._ledger.record(run.record)
         self._telemetry.settled(run.record)

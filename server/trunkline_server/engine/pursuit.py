@@ -245,7 +245,11 @@ class Pursuit:
         slots = self._queues.of(target)
         self._run.phase = RequestPhase.REQUEST_PHASE_QUEUED
         try:
-            waited_s = await slots.take(self._request.routing.priority, self._run.watch)
+            steering = self._run.steering
+            priority = self._request.routing.priority
+            if steering is not None:
+                priority = steering.priority or priority
+            waited_s = await slots.take(priority, self._run.watch, steering)
         except OverloadedError as error:
             self._course.passed_over(error)
             if self._run.committed and self._cause is not None:

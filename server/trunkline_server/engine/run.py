@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 
+from trunkline.context import Steering
 from trunkline.errors import GatewayError
 from trunkline.v1 import (
     Attempt,
@@ -56,6 +57,7 @@ class Run:
         "provider_wait_ns",
         "queued_s",
         "record",
+        "steering",
         "strict",
         "waited_s",
         "watch",
@@ -72,6 +74,8 @@ class Run:
         """The caller's W3C baggage, for the providers that are to get it."""
         self.inlining: Inlining | None = None
         """Fetches what is given by address, for targets that do not; None: the gateway does not either."""
+        self.steering: Steering | None = None
+        """Through which the caller changes the request while it runs; None: it does not."""
         self.phase = RequestPhase.REQUEST_PHASE_STARTING
         """What it is doing, for who looks into the gateway while it runs."""
         self.strict = False

@@ -5,6 +5,7 @@ import heapq
 import itertools
 from typing import Final
 
+from trunkline.context import Steering
 from trunkline.errors import OverloadedError
 from trunkline.interruptible import Interruptible
 from trunkline.v1 import Priority
@@ -42,8 +43,10 @@ class Slots:
         """How many wait."""
         return sum(not place[-1].done() for place in self._queue)
 
-    async def take(self, priority: "Priority.ValueType", watch: Watch) -> float:
+    async def take(self, priority: "Priority.ValueType", watch: Watch, steering: Steering | None = None) -> float:
         """Takes a slot, waiting for one if need be; says how many seconds that took. `give_back` must follow.
+
+        Through `steering` the place in the queue can be changed meanwhile.
 
         Raises OverloadedError if the queue is full and this request is the last by its order, or becomes it, and
         whatever `watch` ends the wait with.
@@ -56,6 +59,8 @@ class Slots:
         self._make_room(place)
         heapq.heappush(self._queue, place)
         began = watch.loop.time()
+        if steering is not None:
+            steering.on_priority = lambda changed: self._move(turn, changed)
         try:
             with Interruptible() as waiting:
                 watch.attach(waiting.interrupt)
@@ -68,12 +73,22 @@ class Slots:
             raise
         finally:
             watch.detach()
+            if steering is not None:
+                steering.on_priority = None
         return watch.loop.time() - began
 
     def give_back(self, service_s: float) -> None:
         """A call that had a slot for this long is over."""
         self._service_s += _SMOOTHING * (service_s - self._service_s)
         self._hand_over()
+
+    def _move(self, turn: "asyncio.Future[None]", priority: "Priority.ValueType") -> None:
+        """Gives who waits for `turn` the place that this priority has."""
+        for index, place in enumerate(self._queue):
+            if place[-1] is turn:
+                self._queue[index] = (_RANKS.get(priority, _NORMAL), *place[1:])
+                heapq.heapify(self._queue)
+                return
 
     def _hand_over(self) -> None:
         while self._queue:

@@ -18,7 +18,17 @@ class Watch:
     timer is re-armed when it fires, not at each event: an event costs two assignments and a look at the clock.
     """
 
-    __slots__ = ("_armed_at", "_error", "_handle", "_interrupt", "_limit_at", "_limit_text", "deadline", "loop")
+    __slots__ = (
+        "_armed_at",
+        "_error",
+        "_handle",
+        "_interrupt",
+        "_limit_at",
+        "_limit_text",
+        "deadline",
+        "loop",
+        "on_stop",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, deadline: float) -> None:
         """`deadline` is on the loop's clock."""
@@ -30,6 +40,8 @@ class Watch:
         self._limit_at = 0.0
         self._limit_text = ""
         self._error: GatewayError | None = None
+        self.on_stop: Callable[[], None] | None = None
+        """Told once that the request is to end, for who may not be waiting for it."""
 
     def now(self) -> float:
         """The time on the loop's clock."""
@@ -66,6 +78,8 @@ class Watch:
         self._error = error
         if self._interrupt is not None:
             self._interrupt(error)
+        if self.on_stop is not None:
+            self.on_stop()
 
     def check(self) -> None:
         """Raises what the request was stopped with, if it was, or DeadlineError once the deadline has passed."""
@@ -79,7 +93,7 @@ class Watch:
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
-        self._interrupt = None
+        self._interrupt = self.on_stop = None
 
     def _arm(self, when: float) -> None:
         if self._handle is not None:

@@ -68,6 +68,8 @@ def request_entry(record: RequestRecord) -> Entry:
     if report.HasField("first_token_us"):
         entry["first_token_ms"] = report.first_token_us / 1000
     # What is empty, False or 0 here is not known or not so, and left out.
+    if record.session_id:
+        entry["session_id"] = record.session_id
     if report.overhead_us:
         entry["overhead_ms"] = report.overhead_us / 1000
     if report.queued_us:

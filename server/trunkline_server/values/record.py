@@ -20,6 +20,8 @@ class RequestRecord:
     trace: TraceIds
     link: TraceIds | None = None
     """A span that the request's own is linked to, such as that of its session."""
+    session_id: str = ""
+    """The session that it is part of; empty: none."""
     started_ns: int
     stream: bool
     principal: Principal = ANONYMOUS

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from targets import target_of
+from trunkline.context import Steering
 from trunkline.errors import DeadlineError, OverloadedError
 from trunkline.v1 import Priority
 from trunkline_server.engine.slots import FIRST_GUESS_S, Slots
@@ -28,6 +29,28 @@ def watch(deadline_s: float = 60) -> Watch:
 async def settle() -> None:
     for _ in range(5):
         await asyncio.sleep(0)
+
+
+async def test_who_waits_can_be_given_another_place() -> None:
+    found, order = slots(), []
+    steerings = {name: Steering() for name in ("a", "b", "c", "d")}
+    await found.take(NORMAL, watch())
+
+    async def wait(name: str) -> None:
+        await found.take(NORMAL, watch(), steerings[name])
+        order.append(name)
+        found.give_back(0.1)
+
+    async with asyncio.TaskGroup() as group:
+        for name in steerings:
+            group.create_task(wait(name))
+        await settle()
+        steerings["a"].priority = LOW
+        steerings["d"].priority = HIGH
+        found.give_back(0.1)
+    assert order == ["d", "b", "c", "a"]
+    steerings["a"].priority = HIGH  # it no longer waits
+    assert found.queued == 0
 
 
 async def test_a_free_slot_costs_no_wait() -> None:
