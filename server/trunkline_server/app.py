@@ -80,6 +80,7 @@ class Core:
             max_message_bytes=self.settings.limits.max_request_bytes,
             write_stall_s=self.settings.timeouts.write_stall_s,
             heartbeat_s=self.settings.timeouts.heartbeat_s,
+            sessions=self.settings.sessions,
             tracer=self.tracer,
         )
 

@@ -1,5 +1,6 @@
 """What a collector gets of a request, whatever becomes of it and whichever way it came: spans and metrics, whole."""
 
+import asyncio
 import json
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -10,10 +11,24 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
 from golden_files import check_golden
 from otlp_collector import OtlpCollector, plain_attributes, plain_span, running_collector
-from running_gateway import Form, running_gateway
-from telemetry_cases import ANSWER, CALLER_ID, CASES, PROMPT, TRACE_ID, Surface, play, providers_of, settings_of
+from running_gateway import Form, running_gateway, settings_for
+from session_client import session_with
+from telemetry_cases import (
+    ANSWER,
+    CALLER_ID,
+    CASES,
+    PROMPT,
+    TRACE_ID,
+    TRACEPARENT,
+    Surface,
+    play,
+    providers_of,
+    settings_of,
+)
 from trunkline.secret import Secret
+from trunkline.v1 import CompleteRequest, ConverseRequest, StartCommand
 from trunkline_server.governance.keys import digest_of
+from upstream import answers, running_upstream
 
 GOLDENS = Path(__file__).parent / "goldens" / "telemetry"
 WAYS: dict[str, tuple[Surface, Form]] = {
@@ -23,6 +38,7 @@ WAYS: dict[str, tuple[Surface, Form]] = {
 }
 KEY, PROVIDER_KEY = "tl-canary-client-5d1f8a0000", "sk-canary-provider-7c2e9b"
 SECRETS = (KEY, PROVIDER_KEY)
+REQUEST_TRACE_ID, REQUEST_CALLER_ID = "1af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 # What differs from run to run.
 _VARYING = {
@@ -107,6 +123,49 @@ async def test_each_end_has_its_spans_on_each_way(case: str, way: str) -> None:
     check_golden(GOLDENS / f"{case}.{way}.json", text)
     for canary in (PROMPT, ANSWER, *SECRETS):
         assert canary not in repr(collector)
+
+
+async def test_a_sessions_requests_have_traces_of_their_own_linked_to_its_span() -> None:
+    """One goes on with the trace that its command names, the other begins one."""
+    named = f"00-{REQUEST_TRACE_ID}-{REQUEST_CALLER_ID}-01"
+    async with running_collector() as collector, running_upstream(answers(f"{ANSWER} two")) as upstream:
+        settings = settings_for({"a": upstream.base_url}, telemetry={"otlp_endpoint": collector.grpc_endpoint})
+        async with running_gateway(settings) as gateway:
+            async with session_with(gateway, traceparent=TRACEPARENT) as wire:
+                request = CompleteRequest(model="m", prompt=PROMPT)
+                wire.send(ConverseRequest(request_id="x", start=StartCommand(request=request, traceparent=named)))
+                await wire.ended("x")
+                wire.send(ConverseRequest(request_id="y", start=StartCommand(request=request)))
+                await wire.ended("y")
+                wire.half_close()
+                await wire.over()
+            await asyncio.sleep(0.02)
+        spans = [plain_span(span) for span in collector.spans]
+    by_trace: dict[str, list[dict[str, Any]]] = {}
+    for span in sorted(spans, key=lambda span: int(span["start_ns"])):
+        by_trace.setdefault(span["trace_id"], []).append(span)
+    ids = {span["span_id"]: span["name"] for span in spans}
+    callers = {"": "", CALLER_ID: "the session's caller", REQUEST_CALLER_ID: "the request's caller"}
+    text = json.dumps(
+        [
+            [
+                {
+                    "name": span["name"],
+                    "kind": span["kind"],
+                    "parent": {**ids, **callers}[span["parent_span_id"]],
+                    "links": [ids[link] for link in span["links"]],
+                    "attributes": steady(span["attributes"]),
+                }
+                for span in found
+            ]
+            for found in by_trace.values()
+        ],
+        indent=2,
+    )
+    assert list(by_trace)[:2] == [TRACE_ID, REQUEST_TRACE_ID]
+    check_golden(GOLDENS / "session.json", text + "\n")
+    assert PROMPT not in repr(collector)
+    assert ANSWER not in repr(collector)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -154,7 +154,7 @@ def plain_span(span: Span) -> dict[str, Any]:
             {"name": event.name, "ns": event.time_unix_nano, "attributes": plain_attributes(event.attributes)}
             for event in span.events
         ],
-        "links": len(span.links),
+        "links": [link.span_id.hex() for link in span.links],
     }
 
 

@@ -14,6 +14,7 @@ from trunkline_cli.run import bridge_settings
 from trunkline_server.app import Core, open_core
 from trunkline_server.config.settings import Settings
 from trunkline_server.ledger.ledger import Ledger
+from trunkline_server.rpc.server import GrpcSurface
 from trunkline_server.values.record import RequestRecord
 
 Form = Literal["in process", "over gRPC"]
@@ -43,6 +44,7 @@ class RunningGateway:
     grpc_address: str
     core: Core
     ledger: MemoryLedger
+    surface: GrpcSurface
 
 
 def settings_for(
@@ -92,4 +94,4 @@ async def running_gateway(
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         rest_url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-        yield RunningGateway(rest_url, address, core, kept)
+        yield RunningGateway(rest_url, address, core, kept, surface)

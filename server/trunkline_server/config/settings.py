@@ -178,6 +178,25 @@ class Limits(_Settings):
     """What callers turned away are told to wait."""
 
 
+class SessionSettings(_Settings):
+    """What sessions (the RPC Converse) may take. See docs/sessions.md."""
+
+    max_sessions: Annotated[int, Field(ge=0)] = 10_000
+    """Most sessions at once; beyond it, callers get RESOURCE_EXHAUSTED."""
+    max_requests: Annotated[int, Field(ge=1, le=100_000)] = 256
+    """Most requests at once in one session."""
+    max_conversations: Annotated[int, Field(ge=0, le=1_000_000)] = 256
+    """Most conversations that one session keeps."""
+    max_history_bytes: Annotated[int, Field(ge=0)] = 16 * MIB
+    """Most bytes of conversations that one session keeps, turns that run included."""
+    max_total_history_bytes: Annotated[int, Field(ge=0)] = 1024 * MIB
+    """Most bytes of conversations that all sessions keep together."""
+    max_age_s: Seconds = 3600
+    """How long a session may last; then it takes nothing more on, and what runs is ended soon after."""
+    window_ms: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] = 2
+    """For how long events of several requests are gathered before they leave in one message; 0: not at all."""
+
+
 class Timeouts(_Settings):
     """How long to wait for a provider, and in all."""
 
@@ -440,6 +459,8 @@ class Settings(_Settings):
     """The gRPC surface."""
     limits: Limits = Limits()
     """What the gateway takes on at once."""
+    sessions: SessionSettings = SessionSettings()
+    """What sessions may take."""
     timeouts: Timeouts = Timeouts()
     """How long to wait."""
     retries: RetrySettings = RetrySettings()

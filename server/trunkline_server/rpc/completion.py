@@ -1,4 +1,4 @@
-"""CompletionService: whole and streamed answers, and what they would take."""
+"""CompletionService: whole and streamed answers, sessions, and what answers would take."""
 
 from contextlib import aclosing
 
@@ -11,13 +11,15 @@ from trunkline.running import RunningCall, RunningCalls
 from trunkline.v1 import CompleteRequest, CountTokensRequest, StreamCompleteRequest
 from trunkline.v1.completion_service_pb2 import DESCRIPTOR
 from trunkline_server.rpc.call import Context, answer, parse, unary
+from trunkline_server.rpc.sessions import converse
 from trunkline_server.rpc.writer import BatchWriter
+from trunkline_server.sessions.sessions import Sessions
 
 SERVICE_NAME = DESCRIPTOR.services_by_name["CompletionService"].full_name
 
 
 def completion_service(
-    gateway: Gateway, calls: RunningCalls, *, write_stall_s: float, heartbeat_s: float
+    gateway: Gateway, calls: RunningCalls, sessions: Sessions, *, write_stall_s: float, heartbeat_s: float
 ) -> grpc.GenericRpcHandler:
     """Serves CompletionService from a gateway."""
     return grpc.method_handlers_generic_handler(
@@ -25,6 +27,7 @@ def completion_service(
         {
             "Complete": unary(CompleteRequest, gateway.complete, calls),
             "StreamComplete": _stream_complete(gateway, calls, write_stall_s=write_stall_s, heartbeat_s=heartbeat_s),
+            "Converse": converse(sessions, calls),
             "CountTokens": unary(CountTokensRequest, gateway.count_tokens, calls),
         },
     )

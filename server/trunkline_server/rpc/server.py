@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha import reflection_pb2_grpc
 from trunkline.gateway import Gateway
 from trunkline.running import RunningCalls
 from trunkline.trace import CallTracer
+from trunkline_server.config.settings import SessionSettings
 from trunkline_server.rpc import completion, models, operations, reflection
 from trunkline_server.rpc.completion import completion_service
 from trunkline_server.rpc.compression import PlainStreams
@@ -20,6 +21,7 @@ from trunkline_server.rpc.models import model_service
 from trunkline_server.rpc.operations import operations_service
 from trunkline_server.rpc.reflection import KeyedReflection
 from trunkline_server.rpc.tracing import TracedService
+from trunkline_server.sessions.sessions import Sessions
 
 SERVICE_NAMES = (
     completion.SERVICE_NAME,
@@ -31,6 +33,7 @@ SERVICE_NAMES = (
 
 DEFAULT_WRITE_STALL_S = 60.0
 DEFAULT_HEARTBEAT_S = 15.0
+DEFAULT_SESSIONS = SessionSettings()
 
 # How long the last statuses may take to reach their clients once nothing runs any more.
 _FLUSH_S = 1.0
@@ -102,11 +105,13 @@ class GrpcSurface:
         heartbeat_s: float = DEFAULT_HEARTBEAT_S,
         connections: ConnectionPolicy = DEFAULT_CONNECTIONS,
         compress: bool = False,
+        sessions: SessionSettings = DEFAULT_SESSIONS,
         tracer: CallTracer | None = None,
     ) -> None:
         """`max_message_bytes` counts for both directions, after decompression; a client that takes nothing for
         `write_stall_s` is cut, and one whose stream is silent for `heartbeat_s` gets a heartbeat. With `compress`
-        answers of one message go compressed to clients that take it. `tracer` records each call of the contract."""
+        answers of one message go compressed to clients that take it. `sessions` are the limits of sessions. `tracer`
+        records each call of the contract."""
         self._gateway = gateway
         self._write_stall_s = write_stall_s
         self._heartbeat_s = heartbeat_s
@@ -119,6 +124,7 @@ class GrpcSurface:
             ("grpc.max_send_message_length", max_message_bytes),
         )
         self._calls = RunningCalls()
+        self._sessions = Sessions(gateway, sessions, write_stall_s=write_stall_s)
         self._health = health.aio.HealthServicer()
         self._server: grpc.aio.Server | None = None
 
@@ -151,7 +157,11 @@ class GrpcSurface:
 
     def _services(self) -> tuple[grpc.GenericRpcHandler, ...]:
         completions = completion_service(
-            self._gateway, self._calls, write_stall_s=self._write_stall_s, heartbeat_s=self._heartbeat_s
+            self._gateway,
+            self._calls,
+            self._sessions,
+            write_stall_s=self._write_stall_s,
+            heartbeat_s=self._heartbeat_s,
         )
         models = model_service(self._gateway, self._calls)
         operations = operations_service(self._gateway, self._calls)
@@ -174,6 +184,7 @@ class GrpcSurface:
         async with asyncio.TaskGroup() as group:
             # Sends GOAWAY now; its own grace, after which it would cut calls off without a word, is never reached.
             stopping = group.create_task(server.stop(grace_s + 3 * _FLUSH_S))
+            self._sessions.drain(grace_s)
             await self._calls.drain(grace_s, _FLUSH_S)
             await asyncio.wait({stopping}, timeout=_FLUSH_S)
             # Whoever watches health or asks reflection would stay for ever.

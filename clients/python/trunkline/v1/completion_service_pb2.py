@@ -24,23 +24,24 @@ _sym_db = _symbol_database.Default()
 
 from trunkline.v1 import completion_pb2 as trunkline_dot_v1_dot_completion__pb2
 from trunkline.v1 import event_pb2 as trunkline_dot_v1_dot_event__pb2
+from trunkline.v1 import session_pb2 as trunkline_dot_v1_dot_session__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%trunkline/v1/completion_service.proto\x12\x0ctrunkline.v1\x1a\x1dtrunkline/v1/completion.proto\x1a\x18trunkline/v1/event.proto\"P\n\x15StreamCompleteRequest\x12\x30\n\x07request\x18\x01 \x01(\x0b\x32\x1d.trunkline.v1.CompleteRequestH\x00\x42\x05\n\x03\x61sk\"R\n\x16StreamCompleteResponse\x12#\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x13.trunkline.v1.Event\x12\x13\n\x0b\x66irst_event\x18\x02 \x01(\x04\"D\n\x12\x43ountTokensRequest\x12.\n\x07request\x18\x01 \x01(\x0b\x32\x1d.trunkline.v1.CompleteRequest\"\x84\x01\n\x13\x43ountTokensResponse\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x03\x12\x11\n\testimated\x18\x02 \x01(\x08\x12\x0e\n\x06target\x18\x03 \x01(\t\x12\x1e\n\x11\x63\x61\x63he_read_tokens\x18\x04 \x01(\x03H\x00\x88\x01\x01\x42\x14\n\x12_cache_read_tokens2\x91\x02\n\x11\x43ompletionService\x12I\n\x08\x43omplete\x12\x1d.trunkline.v1.CompleteRequest\x1a\x1e.trunkline.v1.CompleteResponse\x12]\n\x0eStreamComplete\x12#.trunkline.v1.StreamCompleteRequest\x1a$.trunkline.v1.StreamCompleteResponse0\x01\x12R\n\x0b\x43ountTokens\x12 .trunkline.v1.CountTokensRequest\x1a!.trunkline.v1.CountTokensResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%trunkline/v1/completion_service.proto\x12\x0ctrunkline.v1\x1a\x1dtrunkline/v1/completion.proto\x1a\x18trunkline/v1/event.proto\x1a\x1atrunkline/v1/session.proto\"P\n\x15StreamCompleteRequest\x12\x30\n\x07request\x18\x01 \x01(\x0b\x32\x1d.trunkline.v1.CompleteRequestH\x00\x42\x05\n\x03\x61sk\"R\n\x16StreamCompleteResponse\x12#\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x13.trunkline.v1.Event\x12\x13\n\x0b\x66irst_event\x18\x02 \x01(\x04\"D\n\x12\x43ountTokensRequest\x12.\n\x07request\x18\x01 \x01(\x0b\x32\x1d.trunkline.v1.CompleteRequest\"\x84\x01\n\x13\x43ountTokensResponse\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x03\x12\x11\n\testimated\x18\x02 \x01(\x08\x12\x0e\n\x06target\x18\x03 \x01(\t\x12\x1e\n\x11\x63\x61\x63he_read_tokens\x18\x04 \x01(\x03H\x00\x88\x01\x01\x42\x14\n\x12_cache_read_tokens2\xe0\x02\n\x11\x43ompletionService\x12I\n\x08\x43omplete\x12\x1d.trunkline.v1.CompleteRequest\x1a\x1e.trunkline.v1.CompleteResponse\x12]\n\x0eStreamComplete\x12#.trunkline.v1.StreamCompleteRequest\x1a$.trunkline.v1.StreamCompleteResponse0\x01\x12M\n\x08\x43onverse\x12\x1d.trunkline.v1.ConverseRequest\x1a\x1e.trunkline.v1.ConverseResponse(\x01\x30\x01\x12R\n\x0b\x43ountTokens\x12 .trunkline.v1.CountTokensRequest\x1a!.trunkline.v1.CountTokensResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'trunkline.v1.completion_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STREAMCOMPLETEREQUEST']._serialized_start=112
-  _globals['_STREAMCOMPLETEREQUEST']._serialized_end=192
-  _globals['_STREAMCOMPLETERESPONSE']._serialized_start=194
-  _globals['_STREAMCOMPLETERESPONSE']._serialized_end=276
-  _globals['_COUNTTOKENSREQUEST']._serialized_start=278
-  _globals['_COUNTTOKENSREQUEST']._serialized_end=346
-  _globals['_COUNTTOKENSRESPONSE']._serialized_start=349
-  _globals['_COUNTTOKENSRESPONSE']._serialized_end=481
-  _globals['_COMPLETIONSERVICE']._serialized_start=484
-  _globals['_COMPLETIONSERVICE']._serialized_end=757
+  _globals['_STREAMCOMPLETEREQUEST']._serialized_start=140
+  _globals['_STREAMCOMPLETEREQUEST']._serialized_end=220
+  _globals['_STREAMCOMPLETERESPONSE']._serialized_start=222
+  _globals['_STREAMCOMPLETERESPONSE']._serialized_end=304
+  _globals['_COUNTTOKENSREQUEST']._serialized_start=306
+  _globals['_COUNTTOKENSREQUEST']._serialized_end=374
+  _globals['_COUNTTOKENSRESPONSE']._serialized_start=377
+  _globals['_COUNTTOKENSRESPONSE']._serialized_end=509
+  _globals['_COMPLETIONSERVICE']._serialized_start=512
+  _globals['_COMPLETIONSERVICE']._serialized_end=864
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,7 @@ import warnings
 
 from trunkline.v1 import completion_pb2 as trunkline_dot_v1_dot_completion__pb2
 from trunkline.v1 import completion_service_pb2 as trunkline_dot_v1_dot_completion__service__pb2
+from trunkline.v1 import session_pb2 as trunkline_dot_v1_dot_session__pb2
 
 GRPC_GENERATED_VERSION = '1.81.1'
 GRPC_VERSION = grpc.__version__
@@ -51,6 +52,11 @@ class CompletionServiceStub:
                 request_serializer=trunkline_dot_v1_dot_completion__service__pb2.StreamCompleteRequest.SerializeToString,
                 response_deserializer=trunkline_dot_v1_dot_completion__service__pb2.StreamCompleteResponse.FromString,
                 _registered_method=True)
+        self.Converse = channel.stream_stream(
+                '/trunkline.v1.CompletionService/Converse',
+                request_serializer=trunkline_dot_v1_dot_session__pb2.ConverseRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_session__pb2.ConverseResponse.FromString,
+                _registered_method=True)
         self.CountTokens = channel.unary_unary(
                 '/trunkline.v1.CompletionService/CountTokens',
                 request_serializer=trunkline_dot_v1_dot_completion__service__pb2.CountTokensRequest.SerializeToString,
@@ -85,6 +91,47 @@ class CompletionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Converse(self, request_iterator, context):
+        """A session: many requests at once on one stream, each with its own id, events and end.
+
+        The server's first response is `opened`; the client need not wait for it. Then both speak whenever they like.
+        Events of different requests interleave fairly; those of one are in order. The call's metadata holds for every
+        request, but for its idempotency key. Each request is authorized and accounted for on its own, with its own
+        deadline (routing.timeout_ms or the gateway's; never later than the call's) and its own place in the traces. A key
+        that is missing or unknown opens no session: the call ends with UNAUTHENTICATED.
+
+        One request, by its request_id:
+
+        (unknown) -- start, append --> waiting -- a target speaks --> streaming -- done --> finished
+        waiting, streaming or held -- cancel, or any failure --> failed
+        waiting or streaming -- its credit is used up --> held -- more credit --> waiting or streaming
+
+        - Every request that leaves (unknown) ends with exactly one event `finished` or `failed`, and no event follows it.
+        Its id is then free again. There are no heartbeats: ping, or HTTP/2's own pings, show that the session lives.
+        - held: the provider is read no further; other requests are not held up. The same holds for all requests while
+        the client does not read at all; one that takes nothing for as long as the operator allows loses the session,
+        which ends with DEADLINE_EXCEEDED.
+        - start or append with an id in use, cancel or update of an id that has ended or never was, an unknown or busy
+        conversation, a limit reached, a command that makes no sense: `rejected`. It changes nothing, and the session
+        goes on. Credit for an id that is not there is ignored.
+        - Bytes that are no ConverseRequest end the session with INVALID_ARGUMENT: nobody can know whom they meant. A
+        message larger than the server's limit ends it with RESOURCE_EXHAUSTED.
+
+        A conversation, by its conversation_id: start makes it, append goes on once its last turn has ended, fork copies
+        it, forget or the end of the session frees it. It holds the request as it was asked and, after a turn that
+        finished, the answer's first choice with all state that its provider wants back. A turn that failed leaves no trace
+        in it; one that failed as the first leaves no conversation.
+
+        The end: the client half-closes, what runs is finished, credit counts no more, the server ends with OK. If the
+        server drains, or the session has lasted as long as it may, it says `draining`, takes nothing more on, lets what
+        runs finish and ends with OK; what time runs out on ends with `failed`. If the connection breaks or the call is
+        cancelled, everything is cancelled. Only the RPC's own status tells of the session; a request's failure is never
+        the session's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CountTokens(self, request, context):
         """Counts a request's input tokens as the provider of its first target would, or estimates them: where the provider
         has no API for it, or did not answer within ten seconds. Nothing is generated and nothing is billed.
@@ -105,6 +152,11 @@ def add_CompletionServiceServicer_to_server(servicer, server):
                     servicer.StreamComplete,
                     request_deserializer=trunkline_dot_v1_dot_completion__service__pb2.StreamCompleteRequest.FromString,
                     response_serializer=trunkline_dot_v1_dot_completion__service__pb2.StreamCompleteResponse.SerializeToString,
+            ),
+            'Converse': grpc.stream_stream_rpc_method_handler(
+                    servicer.Converse,
+                    request_deserializer=trunkline_dot_v1_dot_session__pb2.ConverseRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_session__pb2.ConverseResponse.SerializeToString,
             ),
             'CountTokens': grpc.unary_unary_rpc_method_handler(
                     servicer.CountTokens,
@@ -172,6 +224,33 @@ class CompletionService:
             '/trunkline.v1.CompletionService/StreamComplete',
             trunkline_dot_v1_dot_completion__service__pb2.StreamCompleteRequest.SerializeToString,
             trunkline_dot_v1_dot_completion__service__pb2.StreamCompleteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Converse(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/trunkline.v1.CompletionService/Converse',
+            trunkline_dot_v1_dot_session__pb2.ConverseRequest.SerializeToString,
+            trunkline_dot_v1_dot_session__pb2.ConverseResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -67,7 +67,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 44
     """The gateway sheds load, and says when to come back [RESOURCE_EXHAUSTED; 503 over REST]."""
     ERROR_REASON_SHUTTING_DOWN: _ErrorReason.ValueType  # 45
-    """This gateway process is going away; another one may answer [UNAVAILABLE]."""
+    """This gateway process, or the session, is going away; another one may answer [UNAVAILABLE]."""
     ERROR_REASON_PROVIDER_UNAVAILABLE: _ErrorReason.ValueType  # 60
     """The provider failed or could not be reached [UNAVAILABLE]."""
     ERROR_REASON_PROVIDER_SILENT: _ErrorReason.ValueType  # 61
@@ -127,7 +127,7 @@ ERROR_REASON_PROVIDER_QUOTA_SPENT: ErrorReason.ValueType  # 43
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 44
 """The gateway sheds load, and says when to come back [RESOURCE_EXHAUSTED; 503 over REST]."""
 ERROR_REASON_SHUTTING_DOWN: ErrorReason.ValueType  # 45
-"""This gateway process is going away; another one may answer [UNAVAILABLE]."""
+"""This gateway process, or the session, is going away; another one may answer [UNAVAILABLE]."""
 ERROR_REASON_PROVIDER_UNAVAILABLE: ErrorReason.ValueType  # 60
 """The provider failed or could not be reached [UNAVAILABLE]."""
 ERROR_REASON_PROVIDER_SILENT: ErrorReason.ValueType  # 61

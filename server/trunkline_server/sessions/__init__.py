@@ -1,0 +1,1 @@
+"""Sessions: many requests at once on one stream, and the conversations kept between them."""
