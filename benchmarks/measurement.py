@@ -16,6 +16,8 @@ from benchmarks.mock_upstream import MockUpstream, mock_upstream
 from benchmarks.otlp_sink import OtlpSink, otlp_sink
 from benchmarks.overhead import overhead
 from benchmarks.payloads import chat_request, grpc_request
+from benchmarks.session_load import SessionRequests
+from benchmarks.sessions import session_load, sessions
 from benchmarks.systems import System
 from benchmarks.translating import translating
 
@@ -35,8 +37,8 @@ SOAK_STREAMS: Final = 5
 SOAK_SETTLED: Final = 20_000
 SOAK_STEP: Final = 5_000
 
-REST, STREAM, GRPC, LATENCY, OVERHEAD = "rest", "stream", "grpc", "latency", "overhead"
-LOADS: Final = (REST, STREAM, GRPC, LATENCY, OVERHEAD)
+REST, STREAM, GRPC, LATENCY, OVERHEAD, CONVERSE = "rest", "stream", "grpc", "latency", "overhead", "converse"
+LOADS: Final = (REST, STREAM, GRPC, LATENCY, OVERHEAD, CONVERSE)
 
 _NAMES: Final = {REST: "REST", STREAM: "streaming", GRPC: "gRPC"}
 
@@ -93,6 +95,8 @@ async def measure(plan: Plan, tell: Callable[[str], None]) -> list[Figure]:
         figures += costs.figures()
         if OVERHEAD in plan.loads:
             figures += await overhead(plan.core, plan.rounds, tell)
+        if CONVERSE in plan.loads:
+            figures += await sessions(plan.core, plan.rounds, plan.window_s, tell)
         if not bench.sink.exports and set(plan.loads) & {REST, STREAM, GRPC}:
             raise LoadError("the gateway that should export spans exported none")
         memory.values.extend((bench.gateway.process.rss_mb(), bench.traced.process.rss_mb()))
@@ -119,7 +123,7 @@ async def running_bench(core: int) -> AsyncIterator[Bench]:
         )
 
 
-def load_on(system: System, kind: str) -> ClosedLoop | GrpcLoop | OpenLoop:
+def load_on(system: System, kind: str) -> ClosedLoop | GrpcLoop | OpenLoop | SessionRequests:
     """A load of one of the kinds of LOADS."""
     match kind:
         case "rest":
@@ -131,6 +135,8 @@ def load_on(system: System, kind: str) -> ClosedLoop | GrpcLoop | OpenLoop:
             return GrpcLoop(system.grpc_host, grpc_request().SerializeToString(), calls=CALLS)
         case "latency":
             return OpenLoop(system.host, chat_request(system.host, stream=False), per_s=REQUESTS_PER_S)
+        case "converse":
+            return session_load(system)
         case _:
             raise ValueError(f"no load {kind}")
 

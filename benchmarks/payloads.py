@@ -109,6 +109,11 @@ def stream_frames(words: int) -> list[bytes]:
     return [*frames, _frame([_choice({}, "stop")], None), _frame([], _USAGE) + b"data: [DONE]\n\n"]
 
 
+def spoken_words(count: int) -> str:
+    """So many of the words that a stream says."""
+    return " ".join(_WORDS[number % len(_WORDS)] for number in range(count))
+
+
 def grpc_request() -> CompleteRequest:
     """The same request by the contract."""
     request = CompleteRequest(model=MODEL, max_output_tokens=512, temperature=0.7)

@@ -14,11 +14,12 @@ from benchmarks.load import ClosedLoop, GrpcLoop, OpenLoop
 from benchmarks.mock_upstream import MockUpstream, mock_upstream
 from benchmarks.otlp_sink import otlp_sink
 from benchmarks.payloads import MODEL, chat_answer, chat_body, chat_request, grpc_request, stream_frames
+from benchmarks.session_load import IdleSessions, SessionRequests, StreamCalls, StreamedAnswers
 from running_gateway import running_gateway, settings_for
 
 CORE = min(os.sched_getaffinity(0))
 WORDS = 4
-Load = ClosedLoop | OpenLoop | GrpcLoop
+Load = ClosedLoop | OpenLoop | GrpcLoop | StreamedAnswers
 
 
 @pytest.fixture
@@ -77,6 +78,8 @@ async def test_every_load_runs_through_the_gateway(upstream: MockUpstream) -> No
             ClosedLoop(host, chat_request(host, stream=False, model="echo"), connections=2),
             OpenLoop(host, chat_request(host, stream=False), per_s=200),
             GrpcLoop(gateway.grpc_address, grpc_request().SerializeToString(), calls=2),
+            StreamCalls(gateway.grpc_address, grpc_request(), count=2, stagger_s=0.001),
+            SessionRequests(gateway.grpc_address, grpc_request(), count=2, stagger_s=0.001),
         ]
         for load in loads:
             await answers_of(load, 6)
@@ -87,6 +90,32 @@ async def test_a_grpc_call_that_fails_fails_the_load() -> None:
         load = GrpcLoop(gateway.grpc_address, grpc_request().SerializeToString(), calls=1)
         with pytest.raises(LoadError, match="NOT_FOUND"):
             await answers_of(load, 1)
+
+
+@pytest.mark.parametrize("kind", [StreamCalls, SessionRequests])
+async def test_streamed_answers_count_their_words(upstream: MockUpstream, kind: type[StreamedAnswers]) -> None:
+    settings = settings_for({"upstream": f"http://{upstream.host}/v1"}, models={MODEL: [f"upstream/{MODEL}"]})
+    async with running_gateway(settings) as gateway:
+        load = kind(gateway.grpc_address, grpc_request(), count=3, stagger_s=0)
+        await answers_of(load, 6)
+        assert load.answers * WORDS <= load.words <= upstream.words_sent
+
+
+@pytest.mark.parametrize("kind", [StreamCalls, SessionRequests])
+async def test_a_streamed_answer_that_fails_fails_the_load(kind: type[StreamedAnswers]) -> None:
+    async with running_gateway(settings_for({})) as gateway:
+        load = kind(gateway.grpc_address, grpc_request(), count=1, stagger_s=0)
+        with pytest.raises(LoadError, match="bench-model"):
+            await answers_of(load, 1)
+
+
+async def test_idle_sessions_stay_open() -> None:
+    async with (
+        running_gateway(settings_for({})) as gateway,
+        IdleSessions(gateway.grpc_address, count=6, channels=2) as load,
+    ):
+        assert len(gateway.surface._sessions) == 6
+        load.check()
 
 
 async def test_the_systems_answer_and_tell_their_cost(upstream: MockUpstream) -> None:
