@@ -1,10 +1,22 @@
 """The one fold that makes a whole answer of its events, by the rule in protos/trunkline/v1/event.proto."""
 
 from collections.abc import Iterable
+from typing import Protocol
 
-from trunkline.v1 import Choice, CompleteResponse, Event, Part, Role, StreamCompleteResponse
+from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
+
+from trunkline.v1 import Choice, CompleteResponse, Event, Part, Role
 
 _ASSISTANT = Role.ROLE_ASSISTANT
+
+
+class Batch(Protocol):
+    """Events that came together: StreamCompleteResponse, or RequestEvents of a session."""
+
+    @property
+    def events(self) -> RepeatedCompositeFieldContainer[Event]:
+        """Oldest first."""
+        ...
 
 
 class AnswerBuilder:
@@ -20,7 +32,7 @@ class AnswerBuilder:
         self._pieces: dict[tuple[int, int], dict[str, list[str]]] = {}
         self._media: dict[tuple[int, int], list[bytes]] = {}
 
-    def add(self, batch: StreamCompleteResponse) -> None:
+    def add(self, batch: Batch) -> None:
         """The next message of the stream."""
         for event in batch.events:
             self.add_event(event)

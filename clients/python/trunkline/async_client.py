@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 import grpc
 
 from trunkline.answer import text_of
+from trunkline.async_session import AsyncSession
 from trunkline.caller import DEFAULT_ADDRESS, DEFAULT_MAX_MESSAGE_BYTES, Caller, channel_credentials
 from trunkline.channel import ChannelGateway, open_channel
 from trunkline.context import CallContext
@@ -103,6 +105,14 @@ class AsyncClient:
         """How many input tokens the request has, as its provider counts or as the gateway estimates."""
         context = self._caller.context(None, timeout_s=timeout_s, request_id="")
         return await self._gateway.count_tokens(CountTokensRequest(request=request), context)
+
+    def session(self, *, context: CallContext | None = None) -> AsyncSession:
+        """Many answers at once on one stream, with conversations that the gateway keeps; use it with `async with`.
+
+        It has no timeout unless `context` has a deadline; each of its requests may have one.
+        """
+        found = context or CallContext()
+        return self._gateway.session(replace(found, credential=found.credential or self._caller.credential))
 
     async def models(self, *, timeout_s: float | None = None) -> list[Model]:
         """All models that this key may use."""

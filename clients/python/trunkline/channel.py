@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import grpc
 
+from trunkline.async_session import AsyncSession
 from trunkline.caller import DEFAULT_MAX_MESSAGE_BYTES, channel_options, failure_of
 from trunkline.context import CallContext
 from trunkline.errors import GatewayUnreachableError
@@ -107,6 +108,13 @@ class ChannelGateway:
     async def count_tokens(self, request: CountTokensRequest, context: CallContext) -> CountTokensResponse:
         """How many input tokens a request has."""
         return await self._call(self._completions.CountTokens, request, context)
+
+    def session(self, context: CallContext) -> AsyncSession:
+        """Many answers at once on one stream; enter it to open it."""
+        return AsyncSession(
+            lambda: self._completions.Converse(metadata=to_metadata(context), timeout=context.remaining_s()),
+            lambda error: failure_of(error, self._address),
+        )
 
     async def list_models(self, request: ListModelsRequest, context: CallContext) -> ListModelsResponse:
         """A page of the models that the caller may use."""

@@ -1,6 +1,7 @@
 """The blocking client."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
@@ -20,6 +21,7 @@ from trunkline.errors import GatewayError, GatewayUnreachableError
 from trunkline.metadata import to_metadata
 from trunkline.reader import AnswerReader, unfinished
 from trunkline.secret import Secret
+from trunkline.session import Session
 from trunkline.v1 import (
     CompleteRequest,
     CompleteResponse,
@@ -130,6 +132,20 @@ class Client:
         """How many input tokens the request has, as its provider counts or as the gateway estimates."""
         context = self._caller.context(None, timeout_s=timeout_s, request_id="")
         return self._call(self._completions.CountTokens, CountTokensRequest(request=request), context)
+
+    def session(self, *, context: CallContext | None = None) -> Session:
+        """Many answers at once on one stream, with conversations that the gateway keeps; use it with `with`.
+
+        It has no timeout unless `context` has a deadline; each of its requests may have one.
+        """
+        found = context or CallContext()
+        found = replace(found, credential=found.credential or self._caller.credential)
+        return Session(
+            lambda commands: self._completions.Converse(
+                commands, metadata=to_metadata(found), timeout=found.remaining_s()
+            ),
+            lambda error: failure_of(error, self._address),
+        )
 
     def models(self, *, timeout_s: float | None = None) -> list[Model]:
         """All models that this key may use."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from trunkline.answer import AnswerBuilder
+from trunkline.answer import AnswerBuilder, Batch
 from trunkline.errors import CancelledByCallerError, GatewayError, InternalError
-from trunkline.v1 import CompleteResponse, Event, StreamCompleteResponse
+from trunkline.v1 import CompleteResponse, Event
 
 
 class AnswerReader:
@@ -12,11 +12,11 @@ class AnswerReader:
 
     def __init__(self) -> None:
         self._builder = AnswerBuilder()
-        self._last: StreamCompleteResponse | None = None
+        self._last: Batch | None = None
         self._failure: GatewayError | None = None
         self._answer: CompleteResponse | None = None
 
-    def take(self, batch: StreamCompleteResponse) -> Iterator[Event]:
+    def take(self, batch: Batch) -> Iterator[Event]:
         """Keeps a batch for the whole answer and gives its events; none for a mere sign of life."""
         if len(batch.events) == 1 and batch.events[0].HasField("heartbeat"):
             return iter(())
@@ -47,7 +47,7 @@ class AnswerReader:
         return self._answer
 
 
-def is_finished(last: StreamCompleteResponse | None) -> bool:
+def is_finished(last: Batch | None) -> bool:
     """Whether an answer is complete that ended with this batch."""
     return last is not None and bool(last.events) and last.events[-1].HasField("finished")
 

@@ -8,8 +8,9 @@ import pytest
 
 from grpc_serving import served
 from repository import ROOT
+from running_gateway import running_gateway, settings_for
 from scripted_gateway import Batches, ScriptedGateway, batches_of
-from trunkline.v1 import CompleteRequest
+from trunkline.v1 import CompleteRequest, ErrorReason
 
 EXAMPLES = ROOT / "clients/python/examples"
 
@@ -43,7 +44,24 @@ async def run_example(name: str, address: str, key: str) -> tuple[int | None, st
 
 
 def test_every_example_is_run_here() -> None:
-    assert {path.name for path in EXAMPLES.glob("*.py")} == set(PRINTED)
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {*PRINTED, "session_agent.py"}
+
+
+async def test_three_agents_share_a_session() -> None:
+    """With the whole gateway, because its built-in model calls the tools that it is told of."""
+    async with running_gateway(settings_for({})) as gateway:
+        printed = await run_example("session_agent.py", gateway.grpc_address, "")
+    assert printed == (
+        0,
+        "(b said 'It' and was cancelled)\n"
+        "a: It is 1 degrees in a\n"
+        "b: CancelledByCallerError\n"
+        "Cairo: Cairo in one word, please\n",
+        "",
+    )
+    outcomes = sorted((record.failure.reason if record.failure else 0) for record in gateway.ledger.records)
+    cancelled = ErrorReason.ERROR_REASON_CANCELLED
+    assert outcomes == [0, 0, 0, 0, 0, cancelled, cancelled]
 
 
 @pytest.mark.parametrize("name", PRINTED)
