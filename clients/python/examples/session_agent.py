@@ -9,6 +9,7 @@ whom, and what to ask. The built-in model calls the tools that it is told of and
 # ruff: noqa: T201 an example talks by printing
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
@@ -26,7 +27,7 @@ SLOWLY = {"echo": '{"echo": {"delay_ms": 100}}'}
 
 async def main() -> None:
     """Prints what became of each."""
-    cities = (sys.argv[1:] + ["Oslo", "Lima", "Cairo"])[:3]
+    cities = [*sys.argv[1:], "Oslo", "Lima", "Cairo"][:3]
     async with AsyncClient(ADDRESS, api_key=API_KEY, timeout_s=30) as client, client.session() as session:
         outcomes = await asyncio.gather(
             work(session, cities[0]), give_up(session, cities[1]), steer(session, cities[2]), return_exceptions=True
@@ -64,10 +65,8 @@ async def steer(session: AsyncSession, city: str) -> str:
     results = [run(call) for call in calls_in(await answer.answer())]
     async with await session.append(city, CompleteRequest(messages=results, extensions=SLOWLY)) as answer:
         await anext(answer.texts())
-    try:
+    with contextlib.suppress(GatewayError):  # that it was cancelled
         await answer.answer()
-    except GatewayError:
-        pass  # that it was cancelled
     wish = CompleteRequest(messages=results, prompt=f"{city} in one word, please")
     return text_of(await (await session.append(city, wish)).answer())
 

@@ -168,9 +168,8 @@ async def test_an_id_of_ones_own_and_priority() -> None:
 async def test_a_key_that_is_refused_fails_all_answers() -> None:
     gateway = ScriptedGateway(echo, key="sk-1")
     async with session_with(gateway, api_key="sk-2") as session:
-        answer = await session.start(REQUEST)
         with pytest.raises(errors.BadKeyError):
-            await answer.answer()
+            await (await session.start(REQUEST)).answer()
         with pytest.raises(errors.BadKeyError):
             await session.ping()
         with pytest.raises(errors.BadKeyError):
