@@ -10,8 +10,8 @@ from trunkline.async_session import AsyncSession, AsyncSessionAnswer
 from trunkline.client import AnswerStream, Client
 from trunkline.context import CallContext
 from trunkline.errors import GatewayError
-from trunkline.tls import tls_credentials
 from trunkline.session import Session, SessionAnswer
+from trunkline.tls import tls_credentials
 from trunkline.v1 import CompleteRequest
 
 __version__ = "0.1.0"
