@@ -29,7 +29,9 @@ class Call(Protocol):
 
     def __iter__(self) -> Iterator[ConverseResponse]: ...
 
-    def cancel(self) -> object: ...
+    def cancel(self) -> object:
+        """Ends it at once, on both sides."""
+        ...
 
 
 OpenCall = Callable[[Iterator[ConverseRequest]], Call]

@@ -98,8 +98,10 @@ class Session:
                     # Not out of the group, which would wrap it.
                     failure = error
                     self._abandon()
+                finally:
+                    # The group takes no more tasks now, and a drain may still want to say something.
+                    self._writer.close()
         finally:
-            self._writer.close()
             if self._end_timer is not None:
                 self._end_timer.cancel()
         if failure is not None:

@@ -40,6 +40,7 @@ class Writer:
     """Has a task and a timer only while there is something to say or to come."""
 
     __slots__ = (
+        "_closed",
         "_due",
         "_gathering",
         "_loop",
@@ -71,6 +72,7 @@ class Writer:
         self._wake: asyncio.Future[None] | None = None
         self._slack: asyncio.Future[None] | None = None
         self._gathering: asyncio.TimerHandle | None = None
+        self._closed = False
         self._due = False
         """Whether what waits is to go out now."""
         self._since = 0.0
@@ -104,7 +106,8 @@ class Writer:
             await self._slack
 
     def close(self) -> None:
-        """Sends nothing more."""
+        """Sends nothing more, whatever comes."""
+        self._closed = True
         if self._gathering is not None:
             self._gathering.cancel()
         if self._task is not None:
@@ -117,6 +120,8 @@ class Writer:
 
     def _send(self) -> None:
         self._due = True
+        if self._closed:
+            return
         if self._task is None:
             self._task = self._tasks.create_task(self._run())
         elif self._wake is not None and not self._wake.done():

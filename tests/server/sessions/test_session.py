@@ -416,6 +416,23 @@ async def test_draining_ends_an_idle_session_at_once() -> None:
         await wire.over()
 
 
+async def test_a_session_whose_client_has_left_may_be_drained_while_it_ends() -> None:
+    """Whatever step its end is at: it has nothing to say any more."""
+    for steps in range(8):
+        gateway = SteeredGateway()
+        async with session(gateway) as wire:
+            wire.send(start("a"))
+            await gateway.asked(1)
+            await wire.settled()
+            assert wire.task is not None
+            wire.task.cancel()
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            wire.sessions.drain(30)
+            with pytest.raises(asyncio.CancelledError):
+                await wire.task
+
+
 async def test_what_time_runs_out_on_fails_and_the_session_ends_well() -> None:
     gateway = SteeredGateway()
     async with session(gateway) as wire:
