@@ -114,11 +114,12 @@ class Course:
                 return self._go(self._position, health, now, retry=True)
             self._give_up()
         busy: int | None = None
+        given_up, of, anything_fits = self._given_up, self._store.of, not self._too_small
         for position in range(self._position, len(targets)):
             target = targets[position]
-            if position in self._given_up or not self._fits(target):
+            if position in given_up or not (anything_fits or self._fits(target)):
                 continue
-            health = self._store.of(target)
+            health = of(target)
             if not health.usable(now):
                 continue
             if target.max_concurrent is None or health.in_flight < target.max_concurrent:

@@ -51,6 +51,7 @@ class TargetHealth:
         "_cooling",
         "_keys",
         "_next_key",
+        "_only_key",
         "_open_s",
         "_policy",
         "_probing",
@@ -67,6 +68,7 @@ class TargetHealth:
         self.name = name
         self._policy = policy
         self._keys = keys
+        self._only_key = keys[0] if len(keys) == 1 else None
         self._cooling = [0.0] * len(keys)
         self._next_key = 0
         self._results = SlidingCounts(policy.window_s)
@@ -84,8 +86,11 @@ class TargetHealth:
 
     def usable(self, now: float) -> bool:
         """Whether it may be called."""
-        if self._calm and self._keys[0].blocked_until <= now:
-            return True
+        if self._calm:
+            if self._keys[0].blocked_until <= now:
+                return True
+        elif self._only_key is not None and (self._cooling[0] > now or self._only_key.blocked_until > now):
+            return False  # what most that are passed over are: known without a look at everything
         if not self._breaker_lets_through(now) or self._key(now) is None:
             return False
         self._calm = not self.open_until and all(cooling <= now for cooling in self._cooling)
