@@ -15,6 +15,7 @@ ECHO: Final = "echo"
 """The name of the built-in model, and of the provider it stands for in targets."""
 _VERSIONED: Final = "anthropic"
 """The dialect whose API has versions."""
+_OTHERS_HAVE_NO_VERSION: Final = "is for providers of kind anthropic only"
 
 SURFACES: Final = ("rest", "grpc")
 
@@ -146,7 +147,7 @@ def _providers(checked: Checked) -> Iterator[Finding]:
         elif not checked.has_lost_provider(name):
             yield from _address_of(provider, at, kinds[provider.kind])
             if provider.api_version is not None and kinds[provider.kind].dialect != _VERSIONED:
-                yield Finding((*at, "api_version"), "is for providers of kind anthropic only")
+                yield Finding((*at, "api_version"), _OTHERS_HAVE_NO_VERSION)
         if provider.api_key and provider.api_keys:
             yield Finding((*at, "api_keys"), "stands beside api_key: put all keys into one of the two")
         seen: set[str] = set()
@@ -183,6 +184,8 @@ def _targets(checked: Checked) -> Iterator[Finding]:
             yield Finding(("targets", target), message)
         elif message := _dialect_problem(checked, target):
             yield Finding(("targets", target, "dialect"), message)
+        elif message := _version_problem(checked, target):
+            yield Finding(("targets", target, "api_version"), message)
 
 
 def _waits(checked: Checked) -> Iterator[Finding]:
@@ -206,6 +209,14 @@ def _target_problem(checked: Checked, target: str) -> str | None:
     if offered and model not in offered:
         return f"is not among the models listed for the provider{did_you_mean(model, set(offered))}"
     return None
+
+
+def _version_problem(checked: Checked, target: str) -> str | None:
+    if checked.settings.targets[target].api_version is None:
+        return None
+    provider = checked.settings.providers.get(target.partition("/")[0])
+    kind = checked.kinds.get(provider.kind) if provider else None
+    return _OTHERS_HAVE_NO_VERSION if kind is not None and kind.dialect != _VERSIONED else None
 
 
 def _dialect_problem(checked: Checked, target: str) -> str | None:

@@ -46,6 +46,7 @@ HeaderValue = Annotated[str, AfterValidator(check_header)]
 Url = Annotated[str, AfterValidator(normalize_url)]
 Host = Annotated[str, AfterValidator(check_host)]
 Origin = Annotated[str, AfterValidator(check_origin)]
+AnthropicVersion = Literal["2023-06-01", "2026-10-21"]
 NetworkText = Annotated[str, AfterValidator(check_network)]
 Usd = Annotated[
     Decimal,
@@ -328,7 +329,7 @@ class ProviderSettings(_Settings):
     """Headers sent with every call, such as OpenAI-Organization."""
     models: tuple[ModelName, ...] = ()
     """The model ids it offers. Empty: whatever is asked for as "provider/model", and those it lists itself."""
-    api_version: Literal["2023-06-01", "2026-10-21"] | None = None
+    api_version: AnthropicVersion | None = None
     """For the kind anthropic: the version of its API (anthropic-version). Unset: 2023-06-01."""
     google_cloud: GoogleCloudSettings = GoogleCloudSettings()
     """For the kind vertex: project, location and credentials."""
@@ -415,6 +416,8 @@ class TargetSettings(_Settings):
     """What it can do, where that is not known or known wrongly."""
     prices: PriceSettings | None = None
     """What it costs by contract. Unset: the list price of the model, if one is known."""
+    api_version: AnthropicVersion | None = None
+    """Instead of its provider's api_version, for the kind anthropic."""
     dialect: str = ""
     """The wire language it is spoken to in, of those that its provider's kind serves, such as "openai_responses". Empty:
     as is known of the model, else as is usual for the kind."""

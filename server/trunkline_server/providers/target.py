@@ -55,6 +55,8 @@ class Target:
     """What is known of the model."""
     prices: ModelPrices | None = None
     """What it costs. None: that is not known."""
+    api_version: str = ""
+    """The version of its API that it is spoken to in, where that is not its provider's."""
     max_concurrent: int | None = None
     """Most calls to it at once. None: no limit."""
     max_queue: int = 0
@@ -77,6 +79,7 @@ class Target:
             dialect=settings.dialect or dialect_of(provider.kind, model, facts),
             facts=facts,
             prices=prices_of(provider.kind, model, settings, knowledge),
+            api_version=settings.api_version or "",
             max_concurrent=settings.max_concurrent,
             max_queue=settings.max_queue,
         )

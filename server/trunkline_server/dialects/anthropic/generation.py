@@ -65,7 +65,7 @@ def generation_of(target: Target) -> Generation:
 
 def version_of(target: Target) -> str:
     """The version of the wire that the target is spoken to in."""
-    return target.provider.api_version or OLD_VERSION
+    return target.api_version or target.provider.api_version or OLD_VERSION
 
 
 def takes_sampling(target: Target) -> bool:

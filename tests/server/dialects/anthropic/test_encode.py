@@ -222,6 +222,15 @@ def test_no_model_leads_elsewhere(model: str) -> None:
     assert caught.value.violations[0].field == "model"
 
 
+def test_a_target_may_be_spoken_to_in_another_version_than_its_provider() -> None:
+    target = dataclasses.replace(claude("claude-opus-4-1", version=NEW_VERSION), api_version=OLD_VERSION)
+    request = simple_request()
+    request.temperature = 0.5
+    wire = DIALECT.encode(request, target, stream=False)
+    assert wire.headers == {"anthropic-version": OLD_VERSION}
+    assert orjson.loads(wire.body)["temperature"] == 0.5
+
+
 @pytest.mark.parametrize("version", ["", OLD_VERSION, NEW_VERSION])
 def test_the_version_is_the_providers(version: str) -> None:
     wire = DIALECT.encode(simple_request(), claude("claude-opus-5", version=version), stream=True)
