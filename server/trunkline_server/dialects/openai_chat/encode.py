@@ -7,6 +7,7 @@ import orjson
 
 from trunkline.v1 import (
     CompleteRequest,
+    Feature,
     FormatKind,
     Modality,
     PromptCacheMode,
@@ -47,6 +48,8 @@ _DEFAULTS: Final[Mapping[str, object]] = {
     "logprobs": False,
     "top_logprobs": 0,
 }
+# What a model that is known to sample by itself refuses, as reasoning models do.
+_SAMPLING: Final = frozenset({"temperature", "top_p", "top_k", "min_p"})
 # A client that asks for these reads the answer by them: leaving them out would give it another answer than it asked.
 _INDISPENSABLE: Final = frozenset({"n", "logprobs", "top_logprobs", "logit_bias", "modalities"})
 
@@ -79,8 +82,11 @@ def encode_request(request: CompleteRequest, target: Target, *, stream: bool) ->
     body: Json = {"model": target.model, "messages": encode_messages(request.messages, translation)}
     encode_tools(request, body, translation)
     present = {field.name: value for field, value in request.ListFields()}
+    samples = not target.facts.cannot(Feature.FEATURE_SAMPLING)
     for name, member in _SCALARS:
-        if name in present:
+        if name in present and name in _SAMPLING and not samples:
+            translation.drop(name, "the model samples by itself")
+        elif name in present:
             _put(body, member, present[name], name, translation)
     _put_texts(request, body, translation)
     if request.HasField("reasoning"):
