@@ -9,6 +9,7 @@ from trunkline_server.dialects.json_values import Json
 from trunkline_server.dialects.openai_chat.call_ids import call_id
 from trunkline_server.dialects.openai_chat.earlier_reasoning import SAID, EarlierReasoning
 from trunkline_server.dialects.openai_chat.extensions import merge_extensions
+from trunkline_server.dialects.openai_chat.names import DIALECT
 from trunkline_server.dialects.openai_chat.parts import (
     add_breakpoint,
     encode_content,
@@ -16,7 +17,8 @@ from trunkline_server.dialects.openai_chat.parts import (
     is_plain,
     note_unsaid,
 )
-from trunkline_server.dialects.translation import Translation
+from trunkline_server.dialects.openai_chat.reasoning_details import MEMBER as DETAILS
+from trunkline_server.dialects.translation import FOREIGN, Translation
 
 _ROLES: Final = {
     Role.ROLE_SYSTEM: "system",
@@ -181,4 +183,14 @@ def _finish(wire: Json, message: Message, path: str, translation: Translation) -
         wire["name"] = message.name
     if message.extensions:
         merge_extensions(wire, message.extensions, f"{path}.", translation)
+        if DETAILS in wire:
+            _drop_foreign_details(wire, path, translation)
     return wire
+
+
+def _drop_foreign_details(wire: Json, path: str, translation: Translation) -> None:
+    """Clients of chat send what came from one vendor to whoever is next, and vendors that do not know it refuse it."""
+    kind = translation.target.provider.kind
+    if kind.base_url and not kind.local and not kind.chat.reasoning_details:
+        del wire[DETAILS]
+        translation.drop(f"{path}.extensions[{DIALECT}].{DETAILS}", FOREIGN)
