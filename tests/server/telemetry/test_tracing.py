@@ -2,7 +2,6 @@ import asyncio
 import random
 import socket
 import threading
-import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -20,6 +19,8 @@ from trunkline_server.values.record import RequestRecord
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "b7ad6b7169203331"
 UNCONFIGURED = TelemetrySettings()
+PATIENCE_S = 8.0
+"""Far more than anything here takes, and less than the 10 s that an exporter waits for its backend."""
 
 
 @pytest.fixture
@@ -152,12 +153,9 @@ async def test_a_backend_that_hangs_costs_spans_and_nothing_else(
     monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "8")
     collector.answering.clear()
     tracing = to(collector)
-    began = time.perf_counter()
     for _ in range(200):
         tracing.settled(fallback())
-    took_s = time.perf_counter() - began
     dropped = tracing.dropped_spans
-    assert took_s < 0.5
     # At most what is under way and what waits; a request's spans are dropped together.
     assert dropped >= 600 - 8 - 8
     assert dropped % 3 == 0
@@ -176,12 +174,11 @@ async def test_shutdown_does_not_wait_for_a_backend_that_hangs(
     tracing = to(collector)
     for _ in range(3):
         tracing.settled(plain())
-    began = time.perf_counter()
-    await tracing.shutdown(timeout_s=0.1)
-    assert time.perf_counter() - began < 1
+    async with asyncio.timeout(PATIENCE_S):
+        await tracing.shutdown(timeout_s=0.1)
     for thread in threading.enumerate():
         if thread.name == "OtelBatchSpanRecordProcessor":
-            await asyncio.to_thread(thread.join, 1)
+            await asyncio.to_thread(thread.join, PATIENCE_S)
     assert (len(collector.spans), tracing.failed_spans) == (0, 6)
 
 
@@ -195,13 +192,11 @@ async def test_a_backend_that_is_away_costs_spans_and_nothing_else(
         reserved.bind(("127.0.0.1", 0))
         endpoint = f"http://127.0.0.1:{reserved.getsockname()[1]}"
         tracing = start_tracing(TelemetrySettings(otlp_endpoint=endpoint), {})
-        began = time.perf_counter()
-        for _ in range(20):
-            tracing.settled(plain())
-        assert time.perf_counter() - began < 0.5
-        await asyncio.sleep(0.05)
-        await tracing.shutdown(timeout_s=0.1)
-        assert time.perf_counter() - began < 2
+        async with asyncio.timeout(PATIENCE_S):
+            for _ in range(20):
+                tracing.settled(plain())
+            await asyncio.sleep(0.05)
+            await tracing.shutdown(timeout_s=0.1)
     assert "40 spans were not exported" in caplog.text
     assert CANARY not in caplog.text
 
