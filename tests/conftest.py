@@ -1,8 +1,9 @@
 """What holds for every test: no network but loopback, and nothing of the developer's own environment."""
 
 import fnmatch
+import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -23,6 +24,22 @@ def pytest_configure() -> None:
     names = os.environ.keys() - OWN_VARIABLES
     for name in [name for name in names if any(fnmatch.fnmatchcase(name, p) for p in FOREIGN_VARIABLES)]:
         del os.environ[name]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Collects no garbage meanwhile.
+
+    A report parses sources. In CPython 3.11 a callback of the collector, such as Hypothesis's, may let another thread
+    parse in the middle of that, and the SystemError that follows ends the whole run.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        if enabled:
+            gc.enable()
 
 
 @pytest.fixture(autouse=True)
