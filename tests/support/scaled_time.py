@@ -10,6 +10,9 @@ from typing import Any
 SLICE_S = 0.002
 """How long the loop listens, in real time, before it lets time pass."""
 
+MOST_SLICES = 100
+"""So many in a row another thread may work; then time passes all the same, lest a busy one should stop it for good."""
+
 _TASKS = Path("/proc/self/task")
 _ASLEEP = b"S"
 
@@ -30,11 +33,14 @@ class _PatientSelector(selectors.BaseSelector):
         if timeout is None or timeout <= 0:
             return self._inner.select(timeout)
         end = self.now + timeout
+        waited = 0
         while self.now < end:
             part = min(end - self.now, SLICE_S * self._scale)
             if ready := self._inner.select(part / self._scale):
                 return ready
-            if _others_sleep():
+            waited += 1
+            if waited >= MOST_SLICES or _others_sleep():
+                waited = 0
                 # Not by adding up, which need not arrive.
                 self.now = end if part == end - self.now else self.now + part
         return self._inner.select(0)
