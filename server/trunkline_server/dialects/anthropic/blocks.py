@@ -11,6 +11,7 @@ from trunkline_server.dialects.anthropic.cache_marks import UNMARKED, CacheMarks
 from trunkline_server.dialects.anthropic.names import DIALECT
 from trunkline_server.dialects.anthropic.sources import encode_file, encode_image
 from trunkline_server.dialects.extensions import merge_extensions
+from trunkline_server.dialects.fields_set import mere_text
 from trunkline_server.dialects.json_values import Json
 from trunkline_server.dialects.own_state import is_only_id, is_own
 from trunkline_server.dialects.translation import FOREIGN, Translation
@@ -21,10 +22,8 @@ _SIGNED: Final = (StateKind.STATE_KIND_ANTHROPIC_SIGNATURE, StateKind.STATE_KIND
 
 def plain_text(part: Part) -> str:
     """The text of a part that is nothing else, as nearly all are; empty: it is looked at more closely."""
-    fields = part.ListFields()
-    if len(fields) == 1 and fields[0][0].name == "text" and not part.text.isspace():
-        return part.text
-    return ""
+    text = mere_text(part)
+    return text if text and not text.isspace() else ""
 
 
 def encode_block(part: Part, path: str, translation: Translation, marks: CacheMarks) -> Json | None:

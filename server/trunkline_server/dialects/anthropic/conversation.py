@@ -157,7 +157,7 @@ def _instructions(message: Message, path: str, translation: Translation, marks: 
 
 def _blocks(message: Message, path: str, translation: Translation, marks: CacheMarks) -> list[Json]:
     found: list[Json] = []
-    for at, part in enumerate(message.parts):
+    for at, part in enumerate(message.parts[:]):
         if text := plain_text(part):
             found.append({"type": _TEXT, "text": text})
         elif (block := encode_block(part, f"{path}.parts[{at}]", translation, marks)) is not None:
@@ -167,7 +167,7 @@ def _blocks(message: Message, path: str, translation: Translation, marks: CacheM
 
 def _answer(message: Message, path: str, translation: Translation, marks: CacheMarks) -> list[Json]:
     found: list[Json] = []
-    for index, part in enumerate(message.parts):
+    for index, part in enumerate(message.parts[:]):
         if text := plain_text(part):
             found.append({"type": _TEXT, "text": text})
             continue

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
-from trunkline.v1 import FinishReason, Part, ProviderState, ToolKind
+from trunkline.v1 import Event, FinishReason, Part, ProviderState, ToolKind
 from trunkline_server.dialects.dialect import EventSink, MalformedFrameError
 from trunkline_server.dialects.exact_json import exact_text
 from trunkline_server.dialects.gemini.answer_media import bytes_of, describe, kind_of, media_of
@@ -29,6 +29,7 @@ _MEDIA: Final = ("inlineData", "fileData")
 _KNOWN_PART: Final = frozenset({"text", "thought", SIGNATURE, _CALL, *_MEDIA, *SERVER_TOOLS})
 _CONTENT_MEMBERS: Final = frozenset({"role", "parts"})
 _KNOWN: Final = frozenset({"index", "content", "finishReason", "finishMessage", "logprobsResult"})
+_NOTHING: Final[Json] = {}
 # Beside these nothing is to be looked at.
 _PLAIN: Final = frozenset({"index", "content"})
 _GROUNDING, _RECITED, _LOGPROBS = "groundingMetadata", "citationMetadata", "logprobsResult"
@@ -112,7 +113,7 @@ class CandidateDecoder:
                 if len(part) == 1 and type(text := part.get("text")) is str:
                     # The hot case: one piece of text.
                     if self._kind == _TEXT and text and not self._whole:
-                        events.add(choice=self.index, part=self._part, text=text)
+                        self._event(self._part, events).text = text
                         self._said[self._part].append(text)
                         chars += len(text)
                     else:
@@ -135,16 +136,17 @@ class CandidateDecoder:
         self._end_call(events, cut=True)
         self._cite(events)
         for part in range(self._opened):
-            done = events.add(choice=self.index, part=part).part_done
+            done = self._event(part, events).part_done
             done.SetInParent()
             if part == self._malformed:
                 done.tool_call.malformed = True
         if not self.finished:
             return
-        finished = events.add(choice=self.index).choice_finished
+        finished = self._event(0, events).choice_finished
         finished.finish_reason = self.reason
         finished.native_finish_reason = self.native_reason
-        finished.finish_detail = self._told
+        if self._told:
+            finished.finish_detail = self._told
         if self._extras:
             finished.extensions[DIALECT] = json_text(self._extras)
 
@@ -218,7 +220,7 @@ class CandidateDecoder:
         if self._whole:
             self._starts[part].tool_call.arguments = text
         else:
-            events.add(choice=self.index, part=part).arguments = text
+            self._event(part, events).arguments = text
         return len(text)
 
     def _take_media(self, part: Json, raw: Json, events: EventSink) -> int:
@@ -228,7 +230,7 @@ class CandidateDecoder:
             if self._whole:
                 media_of(self._starts[self._part], kind).data += data
             elif data:
-                events.add(choice=self.index, part=self._part).media = data
+                self._event(self._part, events).media = data
             return 0
         started = self._begin(kind, part, events)
         media = media_of(started, kind)
@@ -236,7 +238,7 @@ class CandidateDecoder:
         if data and (self._whole or kind == "file"):
             media.data = data
         elif data:
-            events.add(choice=self.index, part=self._part).media = data
+            self._event(self._part, events).media = data
         return 0
 
     def _take_others(self, candidate: Json, events: EventSink) -> None:
@@ -272,11 +274,11 @@ class CandidateDecoder:
         if not piece:
             return 0
         if self._kind != kind:
-            self._begin(kind, {}, events)
+            self._begin(kind, _NOTHING, events)
         if kind == _TEXT:
             self._said[self._part].append(piece)
         if not self._whole:
-            setattr(events.add(choice=self.index, part=self._part), kind, piece)
+            setattr(self._event(self._part, events), kind, piece)
         elif kind == _REASONING:
             self._starts[self._part].reasoning.text += piece
         else:
@@ -288,7 +290,7 @@ class CandidateDecoder:
         where it stands.
         """
         self._end_call(events)
-        part = events.add(choice=self.index, part=self._opened).part_started
+        part = self._event(self._opened, events).part_started
         self._kind = kind
         self._part = self._opened
         self._opened += 1
@@ -300,6 +302,8 @@ class CandidateDecoder:
         elif kind == _REASONING:
             part.reasoning.SetInParent()
             part.state.CopyFrom(self._origin)
+        if not raw:
+            return part
         others = {name: value for name, value in raw.items() if name not in _KNOWN_PART}
         if signature := text_in(raw, SIGNATURE):
             data = read_signature(signature)
@@ -311,6 +315,15 @@ class CandidateDecoder:
         if others:
             part.extensions[DIALECT] = json_text(others)
         return part
+
+    def _event(self, part: int, events: EventSink) -> Event:
+        """A new event of one part, or of the candidate. That a number is 0 need not be said, and nearly always it is."""
+        event = events.add()
+        if self.index:
+            event.choice = self.index
+        if part:
+            event.part = part
+        return event
 
     def _cite(self, events: EventSink) -> None:
         """Puts the sources on the texts that rest on them."""
@@ -335,4 +348,4 @@ class CandidateDecoder:
 
     def _known(self, part: int, events: EventSink) -> Part:
         """Where to put what became known of an open part; a whole answer has it in the part from the start."""
-        return self._starts[part] if self._whole else events.add(choice=self.index, part=part).part_update
+        return self._starts[part] if self._whole else self._event(part, events).part_update

@@ -6,6 +6,7 @@ from typing import Final
 from trunkline.errors import InvalidRequestError
 from trunkline.v1 import Feature, Message, Role
 from trunkline_server.dialects.extensions import merge_extensions
+from trunkline_server.dialects.fields_set import mere_text
 from trunkline_server.dialects.gemini.calls import Names, encode_call, encode_result, names_of_calls
 from trunkline_server.dialects.gemini.names import DIALECT
 from trunkline_server.dialects.gemini.parts import encode_part
@@ -27,8 +28,10 @@ _OPENING: Final = {"role": _USER, "parts": [{"text": "(The conversation goes on.
 def encode_contents(messages: Sequence[Message], body: Json, translation: Translation) -> None:
     """Puts `contents` and, if there are leading system messages, `systemInstruction` into the body."""
     roles = [message.role for message in messages]
-    leading = next((at for at, role in enumerate(roles) if role not in _SYSTEM), len(roles))
-    instruction = [part for at in range(leading) for part in _system(messages[at], f"messages[{at}]", translation)]
+    leading, instruction = 0, list[Json]()
+    while leading < len(roles) and roles[leading] in _SYSTEM:
+        instruction += _system(messages[leading], f"messages[{leading}]", translation)
+        leading += 1
     if roles and roles[-1] == _ASSISTANT_ROLE and translation.target.facts.cannot(Feature.FEATURE_PREFILL):
         raise translation.refusal(f"messages[{len(roles) - 1}]", "the model does not go on from words of its own")
     names = names_of_calls(messages) if _TOOL_ROLE in roles else _NO_NAMES
@@ -90,18 +93,21 @@ class _Contents:
 
     def _add(self, role: str, parts: list[Json]) -> Json:
         last = self._turns[-1] if self._turns else None
-        if last is None or last["role"] != role or _RESPONSE in last["parts"][0] or _RESPONSE in parts[0]:
-            both_results = last is not None and _RESPONSE in last["parts"][0] and _RESPONSE in parts[0]
-            if not both_results or last is None:
-                last = {"role": role, "parts": []}
-                self._turns.append(last)
-        last["parts"] += parts
-        return last
+        # Both hold results, or neither does.
+        if last is not None and last["role"] == role and (_RESPONSE in last["parts"][0]) == (_RESPONSE in parts[0]):
+            last["parts"] += parts
+            return last
+        turn: Json = {"role": role, "parts": parts}
+        self._turns.append(turn)
+        return turn
 
     def _answer(self, message: Message, path: str) -> list[Json]:
         found: list[Json] = []
         first_call: tuple[Json, str] | None = None
-        for index, part in enumerate(message.parts):
+        for index, part in enumerate(message.parts[:]):
+            if (text := mere_text(part)) is not None:
+                found.append({"text": text})
+                continue
             at = f"{path}.parts[{index}]"
             if part.HasField("tool_call"):
                 call = encode_call(part, at, self._translation)
@@ -125,8 +131,9 @@ def _system(message: Message, path: str, translation: Translation) -> list[Json]
     if message.name:
         translation.drop(f"{path}.name", "this API knows no names of speakers")
     parts = _parts(message, path, translation)
-    if any("text" not in part for part in parts):
-        raise translation.refusal(f"{path}.parts", "instructions consist of text")
+    for part in parts:
+        if "text" not in part:
+            raise translation.refusal(f"{path}.parts", "instructions consist of text")
     return parts
 
 
@@ -140,8 +147,10 @@ def _midway(message: Message, path: str, translation: Translation) -> list[Json]
 
 def _parts(message: Message, path: str, translation: Translation) -> list[Json]:
     found: list[Json] = []
-    for at, part in enumerate(message.parts):
-        if (wire := encode_part(part, f"{path}.parts[{at}]", translation)) is not None:
+    for at, part in enumerate(message.parts[:]):
+        if (text := mere_text(part)) is not None:
+            found.append({"text": text})
+        elif (wire := encode_part(part, f"{path}.parts[{at}]", translation)) is not None:
             found.append(wire)
     return found
 

@@ -128,7 +128,8 @@ class GeminiDecoder:
         started.SetInParent()
         started.provider_response_id = self._id
         started.model = model if type(model) is str else ""
-        started.created_at_ms = _ms_of(answer.get("createTime"))
+        if (created := answer.get("createTime")) is not None:
+            started.created_at_ms = _ms_of(created)
 
     def _take_others(self, answer: Json, source: bytes, events: EventSink) -> None:
         """What an answer holds beside candidates: a failure, or why there are none."""
@@ -170,7 +171,8 @@ class GeminiDecoder:
         if self._usage is not None:
             fill_usage(finished.usage, self._usage)
             tier = self._usage.get("serviceTier")
-            finished.service_tier = tier if type(tier) is str else ""
+            if type(tier) is str:
+                finished.service_tier = tier
         if self._extras:
             finished.extensions[DIALECT] = json_text(self._extras)
         return finished

@@ -6,6 +6,7 @@ from typing import Final
 import orjson
 
 from trunkline.v1 import CompleteRequest, Feature, FormatKind, Modality
+from trunkline_server.dialects.fields_set import FieldsSet
 from trunkline_server.dialects.gemini.generation import generation_of
 from trunkline_server.dialects.gemini.thinking import put_thinking
 from trunkline_server.dialects.json_values import Json
@@ -24,6 +25,8 @@ _SCALARS: Final = (
 )
 # These have no member at all.
 _UNKNOWN: Final = ("min_p", "repetition_penalty")
+_CHOICES: Final = frozenset({"choice_count", "logprobs", "top_logprobs", "logit_bias"})
+_OUTPUT: Final = frozenset({"output_modalities", "audio_output"})
 _MAX_STOPS: Final = 5
 _MAX_SEED: Final = 2**31 - 1
 _JSON: Final = "application/json"
@@ -36,10 +39,9 @@ _MODALITIES: Final[Mapping[int, str]] = {
 _RAW_AUDIO: Final = ("", "pcm16")
 
 
-def generation_config(request: CompleteRequest, translation: Translation) -> Json:
-    """The generationConfig; empty if nothing is asked for."""
+def generation_config(request: CompleteRequest, present: FieldsSet, translation: Translation) -> Json:
+    """The generationConfig; empty if nothing is asked for. `present` is what is set in the request."""
     config: Json = {}
-    present = {field.name: value for field, value in request.ListFields()}
     for name, member, feature in _SCALARS:
         if name not in present:
             continue
@@ -47,22 +49,24 @@ def generation_config(request: CompleteRequest, translation: Translation) -> Jso
             translation.drop(name, "the model does not take it")
         else:
             config[member] = present[name]
-    if config.get("seed", 0) > _MAX_SEED:
+    if "seed" in config and config["seed"] > _MAX_SEED:
         config["seed"] &= _MAX_SEED
         translation.rewrite("seed", "the provider's seeds have 31 bits", str(config["seed"]))
     for name in _UNKNOWN:
         if name in present:
             translation.drop(name)
-    _put_choices(request, config, translation)
-    if request.stop:
+    if not _CHOICES.isdisjoint(present):
+        _put_choices(request, config, translation)
+    if "stop" in present:
         if len(request.stop) > _MAX_STOPS:
             raise translation.refusal("stop", f"the provider takes at most {_MAX_STOPS} of them")
         config["stopSequences"] = list(request.stop)
-    if request.HasField("response_format"):
+    if "response_format" in present:
         _put_format(request, config, translation)
-    if request.HasField("reasoning"):
+    if "reasoning" in present:
         put_thinking(request.reasoning, config, translation)
-    _put_output(request, config, translation)
+    if not _OUTPUT.isdisjoint(present):
+        _put_output(request, config, translation)
     return config
 
 

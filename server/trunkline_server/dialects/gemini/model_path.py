@@ -1,6 +1,7 @@
 """Where a model's methods are, below the provider's base URL."""
 
 import re
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
@@ -18,15 +19,21 @@ def method_path(method: str, translation: Translation) -> str:
 
     Clients may name models that nobody listed, so an id that would lead elsewhere is refused.
     """
-    model = translation.target.model
-    if not _MODEL.fullmatch(model):
+    target = translation.target
+    if not (path := _path(target.model, target.provider.kind.gemini.publisher)):
         raise translation.refusal("model", "is not the id of a model of this provider")
-    return f"/{quote(resource_of(translation.target), safe='/@')}:{method}"
+    return f"{path}:{method}"
 
 
 def resource_of(target: Target) -> str:
     """What the API calls the target's model, such as "models/gemini-2.5-flash"."""
     return _resource(target.model, target.provider.kind.gemini.publisher)
+
+
+@lru_cache(maxsize=1024)
+def _path(model: str, publisher: str) -> str:
+    """Where the model is; empty if its id would lead elsewhere."""
+    return f"/{quote(_resource(model, publisher), safe='/@')}" if _MODEL.fullmatch(model) else ""
 
 
 def _resource(model: str, publisher: str) -> str:

@@ -34,8 +34,6 @@ _FILMS: Final = ("https://www.youtube.com/", "https://youtube.com/", "https://m.
 
 def encode_part(part: Part, path: str, translation: Translation) -> Json | None:
     """One part of a message, with its signature; None if it has no place on this wire, which is noted."""
-    if part.HasField("text") and len(part.ListFields()) == 1:  # nearly all there are
-        return {"text": part.text}
     wire = _encode(part, path, translation)
     if wire is None:
         return None

@@ -28,7 +28,10 @@ def encode_tools(request: CompleteRequest, body: Json, translation: Translation)
     """Puts `tools` and `toolConfig` into the body."""
     functions: list[Json] = []
     tools: list[Json] = []
-    for at, tool in enumerate(request.tools):
+    strict: int | None = None
+    for at, tool in enumerate(request.tools[:]):
+        if strict is None and tool.strict:
+            strict = at
         path = f"tools[{at}]"
         match tool.WhichOneof("other"):
             case "server":
@@ -38,7 +41,7 @@ def encode_tools(request: CompleteRequest, body: Json, translation: Translation)
             case _:
                 functions.append(_function(tool, path, translation))
     config: Json = {}
-    if choice := _choice(request, translation):
+    if choice := _choice(request, strict, translation):
         config["functionCallingConfig"] = choice
     if functions and tools:
         _note_mixture(config, translation)
@@ -52,15 +55,16 @@ def encode_tools(request: CompleteRequest, body: Json, translation: Translation)
         translation.drop("parallel_tool_calls", "the provider cannot be held to one call at a time")
 
 
-def _choice(request: CompleteRequest, translation: Translation) -> Json:
-    """The functionCallingConfig; empty where it would say what happens anyway."""
+def _choice(request: CompleteRequest, strict: int | None, translation: Translation) -> Json:
+    """The functionCallingConfig; empty where it would say what happens anyway. `strict` is the first tool that is."""
+    if strict is None and not request.HasField("tool_choice"):
+        return {}
     wanted = request.tool_choice
     mode = _MODES.get(wanted.mode)
     if mode is None:
         raise InvalidRequestError.at_field("tool_choice.mode", "is auto, none, required or validated")
-    strict = [at for at, tool in enumerate(request.tools) if tool.strict]
-    if strict and mode == _AUTO:
-        translation.rewrite(f"tools[{strict[0]}].strict", "calls are held to their schemas all or none", _VALIDATED)
+    if strict is not None and mode == _AUTO:
+        translation.rewrite(f"tools[{strict}].strict", "calls are held to their schemas all or none", _VALIDATED)
         mode = _VALIDATED
     if wanted.names and mode == _AUTO:
         # https://ai.google.dev/api/caching#FunctionCallingConfig: names stand beside ANY and VALIDATED only.

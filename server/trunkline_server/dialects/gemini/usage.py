@@ -21,6 +21,9 @@ _MODALITIES: Final[Mapping[object, str]] = {
     "DOCUMENT": "document",
     5: "document",
 }
+_INPUT_DETAILS: Final = ("promptTokensDetails", "toolUsePromptTokensDetails")
+_OUTPUT_DETAILS, _CACHE_DETAILS = "candidatesTokensDetails", "cacheTokensDetails"
+_DETAILS: Final = frozenset({*_INPUT_DETAILS, _OUTPUT_DETAILS, _CACHE_DETAILS})
 
 
 def fill_usage(usage: Usage, raw: Json) -> None:
@@ -38,14 +41,20 @@ def fill_usage(usage: Usage, raw: Json) -> None:
         usage.reasoning_tokens = thoughts
     if (cached := count_in(raw, "cachedContentTokenCount")) is not None:
         usage.cache_read_tokens = cached
-    for name in ("promptTokensDetails", "toolUsePromptTokensDetails"):
-        _add(raw, name, usage, "input_by_modality")
-    if _add(raw, "candidatesTokensDetails", usage, "output_by_modality") and thoughts:
-        # They are told apart nowhere, and are text.
-        usage.output_by_modality.text = _sum(usage.output_by_modality.text, thoughts)
-    _add(raw, "cacheTokensDetails", usage, "cache_read_by_modality")
+    if not _DETAILS.isdisjoint(raw):
+        _fill_details(usage, raw, thoughts)
     with suppress(MalformedFrameError):  # it is nested too deeply; the counts were not
         usage.native = json_text(raw)
+
+
+def _fill_details(usage: Usage, raw: Json, thoughts: int | None) -> None:
+    """The counts by kind of content."""
+    for name in _INPUT_DETAILS:
+        _add(raw, name, usage, "input_by_modality")
+    if _add(raw, _OUTPUT_DETAILS, usage, "output_by_modality") and thoughts:
+        # They are told apart nowhere, and are text.
+        usage.output_by_modality.text = _sum(usage.output_by_modality.text, thoughts)
+    _add(raw, _CACHE_DETAILS, usage, "cache_read_by_modality")
 
 
 def _sum(one: int | None, other: int | None) -> int:

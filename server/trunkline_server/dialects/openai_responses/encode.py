@@ -6,6 +6,7 @@ from typing import Final
 import orjson
 
 from trunkline.v1 import CompleteRequest, Feature, FormatKind, Modality, PromptCacheMode, Verbosity
+from trunkline_server.dialects.fields_set import FieldsSet, fields_set
 from trunkline_server.dialects.json_values import Json
 from trunkline_server.dialects.openai_responses.content import cache_ttl
 from trunkline_server.dialects.openai_responses.extensions import merge_request_extensions
@@ -30,6 +31,10 @@ _UNKNOWN: Final[Mapping[str, object]] = {
     "seed": None,
 }
 _SAMPLING: Final = ("temperature", "top_p")
+# What this API lacks, and what is refused or noted.
+_UNHEARD_OF: Final = frozenset(
+    ("choice_count", "stop", "logit_bias", "output_modalities", "audio_output", "prediction")
+)
 
 _VERBOSITIES: Final[Mapping[int, str]] = {
     Verbosity.VERBOSITY_LOW: "low",
@@ -56,24 +61,27 @@ def encode_request(request: CompleteRequest, target: Target, *, stream: bool) ->
 def encode_body(request: CompleteRequest, translation: Translation, *, stream: bool) -> Json:
     """The body of `/responses`."""
     body: Json = {"model": translation.target.model}
+    present = fields_set(request)
     check_prefill(request.messages, translation)
     encode_items(request, body, translation)
-    if request.tools or request.HasField("tool_choice"):
+    if "tools" in present or "tool_choice" in present:
         encode_tools(request, body, translation)
-    reasoning = encode_reasoning(request.reasoning, translation) if request.HasField("reasoning") else {}
+    reasoning = encode_reasoning(request.reasoning, translation) if "reasoning" in present else {}
     if reasoning:
         _put(body, "reasoning", reasoning, "reasoning", translation)
-    _put_numbers(request, body, reasoning.get("effort", ""), translation)
-    _refuse_unknown(request, translation)
-    _put_text(request, body, translation)
+    _put_numbers(present, body, reasoning.get("effort", ""), translation)
+    if not present.keys().isdisjoint(_UNHEARD_OF):
+        _refuse_unknown(request, translation)
+    if "response_format" in present or "verbosity" in present:
+        _put_text(request, body, translation)
     _put_words(request, body, translation)
-    if request.HasField("prompt_cache"):
+    if "prompt_cache" in present:
         _put_prompt_cache(request, body, translation)
     _put_include(request, body, reasoning.get("effort", ""), translation)
-    if request.HasField("store"):
+    if "store" in present:
         body["store"] = request.store
     body["stream"] = stream
-    if request.extensions:
+    if "extensions" in present:
         merge_request_extensions(body, request.extensions, translation)
     # Unless told otherwise the provider keeps all for a month, so that it need not be sent again; but here it is sent.
     body.setdefault("store", False)
@@ -88,8 +96,7 @@ def _put(body: Json, member: str, value: object, field: str, translation: Transl
         translation.drop(field)
 
 
-def _put_numbers(request: CompleteRequest, body: Json, effort: str, translation: Translation) -> None:
-    present = {field.name: value for field, value in request.ListFields()}
+def _put_numbers(present: FieldsSet, body: Json, effort: str, translation: Translation) -> None:
     if "parallel_tool_calls" in present:
         _put(body, "parallel_tool_calls", present["parallel_tool_calls"], "parallel_tool_calls", translation)
     if "max_output_tokens" in present:
@@ -101,9 +108,10 @@ def _put_numbers(request: CompleteRequest, body: Json, effort: str, translation:
             translation.drop(name, "the model samples by itself while it reasons")
         else:
             _put(body, name, present[name], name, translation)
-    for name, nothing in _UNKNOWN.items():
-        if name in present and present[name] != nothing:
-            translation.drop(name)
+    if not present.keys().isdisjoint(_UNKNOWN):
+        for name, nothing in _UNKNOWN.items():
+            if name in present and present[name] != nothing:
+                translation.drop(name)
 
 
 def _refuse_unknown(request: CompleteRequest, translation: Translation) -> None:

@@ -5,6 +5,7 @@ from typing import Final
 
 from trunkline.errors import InvalidRequestError
 from trunkline.v1 import CompleteRequest, Message, Part, Role, ToolKind
+from trunkline_server.dialects.fields_set import mere_message
 from trunkline_server.dialects.json_values import Json
 from trunkline_server.dialects.openai_responses.answered import Answer, AnsweredCall
 from trunkline_server.dialects.openai_responses.content import (
@@ -19,6 +20,12 @@ _ROLES: Final[Mapping[int, str]] = {
     Role.ROLE_SYSTEM: "system",
     Role.ROLE_DEVELOPER: "developer",
     Role.ROLE_USER: "user",
+}
+# Those of messages that may hold one text alone; whether "developer" is known is the provider's matter.
+_PLAIN_ROLES: Final[Mapping[int, str]] = {
+    Role.ROLE_SYSTEM: "system",
+    Role.ROLE_USER: "user",
+    Role.ROLE_ASSISTANT: "assistant",
 }
 _OUTPUTS: Final[Mapping[bool, str]] = {True: "custom_tool_call_output", False: "function_call_output"}
 # An opaque part of such a type is content of a message; any other is an item of its own.
@@ -52,6 +59,9 @@ class _Items:
 
     def take(self, message: Message, path: str) -> None:
         """The next message."""
+        if (text := mere_message(message)) and (name := _PLAIN_ROLES.get(message.role)):
+            self._add({"role": name, "content": text}, path)
+            return
         match message.role:
             case Role.ROLE_ASSISTANT:
                 self._answer(message, path)
