@@ -40,6 +40,8 @@ class CacheMarks:
 
     def close(self, body: Json) -> None:
         """Puts what the request wants of the cache as a whole into the body, and mends what breaks the rules."""
+        if self._wanted is None and not self._marks:
+            return
         self._put_automatic(body)
         spare = _MOST - (_MEMBER in body)
         for mark in self._marks[: max(0, len(self._marks) - spare)]:

@@ -25,10 +25,10 @@ _STEP, _STEP_RESULT = "server_tool_use", "_tool_result"
 
 def encode_conversation(messages: Sequence[Message], body: Json, translation: Translation, marks: CacheMarks) -> None:
     """Puts `messages` and, if there are leading system messages, `system` into the body."""
-    leading = _count_leading(messages)
-    system = [
-        block for at in range(leading) for block in _instructions(messages[at], f"messages[{at}]", translation, marks)
-    ]
+    leading, system = 0, list[Json]()
+    while leading < len(messages) and messages[leading].role in _INSTRUCTING:
+        system += _instructions(messages[leading], f"messages[{leading}]", translation, marks)
+        leading += 1
     turns = _Turns(translation, marks)
     for at in range(leading, len(messages)):
         turns.take(messages[at], f"messages[{at}]")
@@ -70,12 +70,12 @@ class _Turns:
         translation, marks = self._translation, self._marks
         role = _USER
         match message.role:
+            case Role.ROLE_USER:
+                content = _blocks(message, path, translation, marks)
             case Role.ROLE_ASSISTANT:
                 role, content = _ASSISTANT, _answer(message, path, translation, marks)
             case Role.ROLE_TOOL:
                 content = _results(message, path, translation, marks)
-            case Role.ROLE_USER:
-                content = _blocks(message, path, translation, marks)
             case Role.ROLE_SYSTEM | Role.ROLE_DEVELOPER:
                 role, content = _SYSTEM, _instructions(message, path, translation, marks)
             case _:
@@ -141,17 +141,13 @@ def _join(first: Json, second: Json) -> None:
     first["content"] = content
 
 
-def _count_leading(messages: Sequence[Message]) -> int:
-    """How many messages at the start are the system's."""
-    return next((at for at, message in enumerate(messages) if message.role not in _INSTRUCTING), len(messages))
-
-
 def _instructions(message: Message, path: str, translation: Translation, marks: CacheMarks) -> list[Json]:
     if message.name:
         translation.drop(f"{path}.name", _NAMELESS)
     blocks = _blocks(message, path, translation, marks)
-    if any(block["type"] != _TEXT for block in blocks):
-        raise translation.refusal(f"{path}.parts", "instructions consist of text")
+    for block in blocks:
+        if block["type"] != _TEXT:
+            raise translation.refusal(f"{path}.parts", "instructions consist of text")
     return blocks
 
 

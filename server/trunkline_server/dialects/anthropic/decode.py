@@ -100,7 +100,8 @@ class MessageDecoder:
             finished = events.add().choice_finished
             finished.finish_reason = reason
             finished.native_finish_reason = self._native_reason
-            finished.stop_sequence = text_in(self._stop, "stop_sequence")
+            if stop_sequence := text_in(self._stop, "stop_sequence"):
+                finished.stop_sequence = stop_sequence
             if details := self._stop.get("stop_details"):
                 finished.finish_detail = _explanation(details)
                 finished.extensions[DIALECT] = json_text({"stop_details": details})
@@ -115,7 +116,8 @@ class MessageDecoder:
             return
         # What can fail is read first: an answer whose beginning cannot be read has not begun.
         response_id, model = text_in(message, "id"), text_in(message, "model")
-        keep_others(self._extras, message, _MESSAGE_MEMBERS)
+        if not message.keys() <= _MESSAGE_MEMBERS:
+            keep_others(self._extras, message, _MESSAGE_MEMBERS)
         self._take_usage(message)
         self._take_end(message)
         self._started = True
@@ -126,7 +128,8 @@ class MessageDecoder:
     def _begin_block(self, index: int, raw: Json, events: EventSink, *, source: bytes = b"") -> None:
         if index in self._seen:
             raise MalformedFrameError("a block begins twice")
-        self._start({}, events)
+        if not self._started:
+            self._start({}, events)
         place = Place(self._parts, events, whole=self._whole, source=source, at=index)
         block = new_block(raw, place, self._origin)
         self._parts += 1

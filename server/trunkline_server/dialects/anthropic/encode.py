@@ -17,6 +17,7 @@ from trunkline_server.dialects.anthropic.parameters import put_max_tokens, put_p
 from trunkline_server.dialects.anthropic.thinking import put_thinking
 from trunkline_server.dialects.anthropic.tools import encode_tools
 from trunkline_server.dialects.extensions import merge_extensions
+from trunkline_server.dialects.fields_set import fields_set
 from trunkline_server.dialects.json_values import Json
 from trunkline_server.dialects.pairing import check_pairs
 from trunkline_server.dialects.translation import Translation
@@ -26,6 +27,7 @@ from trunkline_server.values.wire import WireRequest
 _PATH: Final = "/messages"
 _VERSION, _BETA = "anthropic-version", "anthropic-beta"
 _MAX_TOKENS: Final = "max_tokens"
+_OF_TOOLS: Final = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
 # The SDK's name for what it sends as a header: https://platform.claude.com/docs/en/api/beta-headers
 _BETAS: Final = "betas"
 _BETA_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
@@ -41,7 +43,7 @@ def encode_request(request: CompleteRequest, target: Target, *, stream: bool) ->
     quirks = target.provider.kind.anthropic
     path = _cloud_path(quirks.publisher, translation, stream=stream) if quirks.publisher else _PATH
     body = encode_body(request, translation, stream=stream)
-    if request.routing.strict:
+    if request.HasField("routing") and request.routing.strict:
         translation.check_strict()
     if quirks.publisher:
         body.pop("model")
@@ -64,20 +66,22 @@ def encode_body(request: CompleteRequest, translation: Translation, *, stream: b
     """The body as Anthropic's own API takes it."""
     body: Json = {"model": translation.target.model}
     marks = CacheMarks(request, translation)
-    check_pairs(request.messages)
+    messages, present = request.messages[:], fields_set(request)
+    check_pairs(messages)
     put_max_tokens(request, body, translation)
     tools: Json = {}
-    encode_tools(request, tools, translation, marks)
-    encode_conversation(request.messages, body, translation, marks)
+    if not _OF_TOOLS.isdisjoint(present):
+        encode_tools(request, tools, translation, marks)
+    encode_conversation(messages, body, translation, marks)
     body |= tools
-    if request.HasField("response_format"):
+    if "response_format" in present:
         put_format(request, body, translation)
-    if request.HasField("reasoning"):
+    if "reasoning" in present:
         put_thinking(request.reasoning, body, translation)
-    put_parameters(request, body, translation)
+    put_parameters(request, present, body, translation)
     marks.close(body)
     body["stream"] = stream
-    if request.extensions:
+    if "extensions" in present:
         # A default of ours gives way to what the extension says.
         default = {} if request.HasField("max_output_tokens") else {_MAX_TOKENS: body.pop(_MAX_TOKENS)}
         merge_extensions(body, request.extensions, "", translation, DIALECT)

@@ -9,6 +9,7 @@ from trunkline_server.dialects.anthropic.generation import (
     max_tokens_of,
     takes_sampling,
 )
+from trunkline_server.dialects.fields_set import FieldsSet
 from trunkline_server.dialects.json_values import Json
 from trunkline_server.dialects.translation import NO_SUCH_PARAMETER, Translation
 
@@ -53,9 +54,10 @@ def put_max_tokens(request: CompleteRequest, body: Json, translation: Translatio
     body["max_tokens"] = wanted
 
 
-def put_parameters(request: CompleteRequest, body: Json, translation: Translation) -> None:
-    """Sampling, stops and the like. Whether the model is to think stands in the body already."""
-    present = {field.name: value for field, value in request.ListFields()}
+def put_parameters(request: CompleteRequest, present: FieldsSet, body: Json, translation: Translation) -> None:
+    """Sampling, stops and the like, of which `present` is what is set. Whether the model is to think stands in the
+    body already.
+    """
     _put_sampling(present, body, translation)
     for name in _UNKNOWN:
         if present.get(name):
@@ -82,7 +84,7 @@ def _put_sampling(present: Mapping[str, object], body: Json, translation: Transl
     if isinstance(temperature, float) and temperature > _MAX_TEMPERATURE:
         translation.emulate("temperature", "the provider takes at most 1", "1")
         found["temperature"] = _MAX_TEMPERATURE
-    if body.get("thinking", {}).get("type") in ("enabled", "adaptive"):
+    if "thinking" in body and body["thinking"].get("type") in ("enabled", "adaptive"):
         _drop_beside_thinking(found, translation)
     if "temperature" in found and "top_p" in found and generation_of(translation.target).takes_one_sampling_parameter:
         translation.drop("top_p", "the model takes temperature or top_p")

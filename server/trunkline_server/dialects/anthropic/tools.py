@@ -50,10 +50,12 @@ def loosen_choice(body: Json, reason: str, translation: Translation) -> None:
 
 def _offered(request: CompleteRequest, translation: Translation) -> list[tuple[Tool, str]]:
     """The tools, or those of them that the choice is confined to."""
-    offered = [(tool, f"tools[{at}]") for at, tool in enumerate(request.tools)]
+    offered = [(tool, f"tools[{at}]") for at, tool in enumerate(request.tools[:])]
     for tool, path in offered:
         if tool.name == ANSWER_TOOL:
             raise translation.refusal(f"{path}.name", "is a name that the gateway itself uses")
+    if not request.HasField("tool_choice"):
+        return offered
     names = request.tool_choice.names
     if not names or request.tool_choice.mode == ToolChoiceMode.TOOL_CHOICE_MODE_NONE or _is_named(request.tool_choice):
         return offered
@@ -69,6 +71,8 @@ def _is_named(choice: ToolChoice) -> bool:
 
 def _choice(request: CompleteRequest, translation: Translation) -> Json:
     """The tool_choice; empty where it would say what happens anyway."""
+    if not request.HasField("tool_choice"):
+        return {}
     wanted = request.tool_choice
     match wanted.mode:
         case ToolChoiceMode.TOOL_CHOICE_MODE_UNSPECIFIED | ToolChoiceMode.TOOL_CHOICE_MODE_AUTO:
