@@ -188,9 +188,13 @@ class ResponsesDecoder:
             self._native_reason = text_in(object_in(answer, "incomplete_details"), "reason") or status
         self._service_tier = text_in(answer, "service_tier")
         self._tool_usage = object_in(answer, "tool_usage")
-        self._extras = {name: value for name, value in answer.items() if name not in _KNOWN and value not in _NOTHING}
-        # They are written at the end, where it is too late to find that they cannot be.
-        json_text([[[self._extras]]])
+        self._extras = {}
+        if not answer.keys() <= _KNOWN:
+            self._extras = {
+                name: value for name, value in answer.items() if name not in _KNOWN and value not in _NOTHING
+            }
+            # They are written at the end, where it is too late to find that they cannot be.
+            json_text([[[self._extras]]])
         self.finished = True
 
     def _failure(self, answer: Json) -> GatewayError:
@@ -213,10 +217,13 @@ class ResponsesDecoder:
         return self._id
 
     def _finished_event(self) -> FinishedEvent:
-        finished = FinishedEvent(service_tier=self._service_tier)
+        finished = FinishedEvent()
+        if self._service_tier:
+            finished.service_tier = self._service_tier
         if self._usage is not None:
             fill_usage(finished.usage, self._usage, self._usage_source)
-            fill_tool_usage(finished.usage, self._tool_usage)
+            if self._tool_usage:
+                fill_tool_usage(finished.usage, self._tool_usage)
             reported = self._target.provider.kind.responses.cost
             if reported is not None and (cost := reported_cost(reported, finished.usage.native)) is not None:
                 finished.cost.CopyFrom(cost)

@@ -38,7 +38,7 @@ _ANSWERS: Final = frozenset({"mcp_approval_request", "mcp_list_tools", "program"
 
 def encode_items(request: CompleteRequest, body: Json, translation: Translation) -> None:
     """Puts `input` into the body. System messages stay in their places, so that no cached prefix changes."""
-    messages = request.messages
+    messages = request.messages[:]
     goes_on = any(f'"{name}"' in text for text in request.extensions.values() for name in _STORED)
     items = _Items(translation, goes_on=goes_on)
     for at, message in enumerate(messages):

@@ -116,7 +116,8 @@ class MessageItem:
     def _begin(self, index: int, kind: str, events: EventSink) -> tuple[Content, Part]:
         number, part = self._parts.begin(self._id, events)
         setattr(part, kind, "")
-        part.phase = self._phase
+        if self._phase:
+            part.phase = self._phase
         content = self._contents[index] = Content(number, kind)
         return content, part
 
@@ -131,7 +132,10 @@ class MessageItem:
             return
         self.done = True
         for content in self._contents.values():
-            part = events.add(part=content.part).part_done
+            event = events.add()
+            if content.part:  # that it is 0 need not be said
+                event.part = content.part
+            part = event.part_done
             part.SetInParent()
             rename(part, self._id, item)
             if is_new_phase:
@@ -145,7 +149,8 @@ class MessageItem:
             fill_citation(part.citations.add(), annotation, self._parts.origin.provider)
         if tokens := objects_in(raw, "logprobs"):
             fill_logprobs(part.logprobs, tokens)
-        keep(part, {name: value for name, value in raw.items() if name not in _KNOWN and value is not None})
+        if not raw.keys() <= _KNOWN:
+            keep(part, {name: value for name, value in raw.items() if name not in _KNOWN and value is not None})
 
 
 def _phase_of(item: Json) -> "Phase.ValueType":

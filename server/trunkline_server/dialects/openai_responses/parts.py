@@ -24,7 +24,10 @@ class Parts:
         """A new part of the item with this id, for its content to be filled in, and its number."""
         number = self._count
         self._count += 1
-        started = events.add(part=number).part_started
+        event = events.add()
+        if number:  # that it is 0 need not be said
+            event.part = number
+        started = event.part_started
         started.state.CopyFrom(self.origin)
         started.state.id = item_id
         return number, started

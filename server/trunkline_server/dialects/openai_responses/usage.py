@@ -25,10 +25,10 @@ def fill_usage(usage: Usage, raw: Json, source: bytes) -> None:
         usage.cache_read_tokens = cache_read
     if (cache_write := count_in(read, "cache_write_tokens")) is not None:
         usage.cache_write_tokens = cache_write
-    by_ttl = _details(read, "cache_write_tokens_details")
-    for name, ttl_s in _CACHE_WRITE_TTLS.items():
-        if tokens := count_in(by_ttl, name):
-            usage.cache_writes.add(ttl_s=ttl_s, tokens=tokens)
+    if by_ttl := _details(read, "cache_write_tokens_details"):
+        for name, ttl_s in _CACHE_WRITE_TTLS.items():
+            if tokens := count_in(by_ttl, name):
+                usage.cache_writes.add(ttl_s=ttl_s, tokens=tokens)
     usage.native = usage_text(raw, source)
 
 
