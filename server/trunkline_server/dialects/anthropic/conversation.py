@@ -1,6 +1,6 @@
 """The conversation as turns of user and assistant, and the instructions above or between them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from trunkline.errors import InvalidRequestError
@@ -11,6 +11,7 @@ from trunkline_server.dialects.anthropic.calls import encode_call, encode_result
 from trunkline_server.dialects.anthropic.generation import takes_midway_system, takes_prefill
 from trunkline_server.dialects.anthropic.names import DIALECT
 from trunkline_server.dialects.extensions import merge_extensions
+from trunkline_server.dialects.fields_set import mere_message
 from trunkline_server.dialects.json_values import Json
 from trunkline_server.dialects.translation import Translation
 
@@ -18,6 +19,8 @@ _INSTRUCTING: Final = (Role.ROLE_SYSTEM, Role.ROLE_DEVELOPER)
 _USER, _ASSISTANT, _SYSTEM = "user", "assistant", "system"
 _TEXT, _RESULT = "text", "tool_result"
 _THINKING: Final = ("thinking", "redacted_thinking")
+# Those of messages that nearly all hold one text alone.
+_PLAIN_ROLES: Final[Mapping[int, str]] = {Role.ROLE_USER: _USER, Role.ROLE_ASSISTANT: _ASSISTANT}
 _OPENING: Final = "(The conversation goes on.)"
 _NAMELESS: Final = "this API knows no names of speakers"
 _STEP, _STEP_RESULT = "server_tool_use", "_tool_result"
@@ -67,6 +70,9 @@ class _Turns:
 
     def take(self, message: Message, path: str) -> None:
         """The next message."""
+        if (text := mere_message(message)) and not text.isspace() and (plain := _PLAIN_ROLES.get(message.role)):
+            self._turns.append(({"role": plain, "content": [{"type": _TEXT, "text": text}]}, path))
+            return
         translation, marks = self._translation, self._marks
         role = _USER
         match message.role:

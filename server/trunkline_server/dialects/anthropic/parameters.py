@@ -59,9 +59,10 @@ def put_parameters(request: CompleteRequest, present: FieldsSet, body: Json, tra
     body already.
     """
     _put_sampling(present, body, translation)
-    for name in _UNKNOWN:
-        if present.get(name):
-            translation.drop(name)
+    if not present.keys().isdisjoint(_UNKNOWN):
+        for name in _UNKNOWN:
+            if present.get(name):
+                translation.drop(name)
     if "stop" in present:
         _put_stops(request, body, translation)
     if not _REFUSED.isdisjoint(present):
