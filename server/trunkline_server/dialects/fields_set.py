@@ -1,6 +1,6 @@
 """What is set in a message: most of its fields are not, and to ask for each by itself takes far longer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trunkline.v1 import CompleteRequest, Message, Part
@@ -12,6 +12,11 @@ FieldsSet = Mapping[str, Any]
 def fields_set(request: CompleteRequest) -> FieldsSet:
     """All fields of a request that are set."""
     return {field.name: value for field, value in request.ListFields()}
+
+
+def is_plain(part: Part) -> bool:
+    """Whether nothing is set but the content itself."""
+    return len(part.ListFields()) == 1
 
 
 def mere_text(part: Part) -> str | None:
@@ -30,5 +35,9 @@ def mere_message(message: Message) -> str | None:
     fields = message.ListFields()
     if len(fields) != 2 or fields[1][0].name != "parts":
         return None
-    parts = fields[1][1]
+    return only_text(fields[1][1])
+
+
+def only_text(parts: Sequence[Part]) -> str | None:
+    """What parts say that are one text and no more, as of nearly all messages; None: there is more, or less."""
     return mere_text(parts[0]) if len(parts) == 1 else None

@@ -13,6 +13,7 @@ from trunkline.v1 import (
     PromptCacheMode,
     Verbosity,
 )
+from trunkline_server.dialects.fields_set import fields_set
 from trunkline_server.dialects.json_values import Json
 from trunkline_server.dialects.openai_chat.extensions import merge_extensions
 from trunkline_server.dialects.openai_chat.messages import encode_messages
@@ -81,7 +82,7 @@ def encode_request(request: CompleteRequest, target: Target, *, stream: bool) ->
     translation = Translation(target)
     body: Json = {"model": target.model, "messages": encode_messages(request.messages, translation)}
     encode_tools(request, body, translation)
-    present = {field.name: value for field, value in request.ListFields()}
+    present = fields_set(request)
     samples = not target.facts.cannot(Feature.FEATURE_SAMPLING)
     for name, member in _SCALARS:
         if name in present and name in _SAMPLING and not samples:

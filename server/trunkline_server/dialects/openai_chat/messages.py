@@ -5,6 +5,7 @@ from typing import Final
 
 from trunkline.errors import InvalidRequestError
 from trunkline.v1 import Message, Part, Role, ToolKind
+from trunkline_server.dialects.fields_set import is_plain, only_text
 from trunkline_server.dialects.json_values import Json
 from trunkline_server.dialects.openai_chat.call_ids import call_id
 from trunkline_server.dialects.openai_chat.earlier_reasoning import SAID, EarlierReasoning
@@ -14,7 +15,6 @@ from trunkline_server.dialects.openai_chat.parts import (
     add_breakpoint,
     encode_content,
     encode_part,
-    is_plain,
     note_unsaid,
 )
 from trunkline_server.dialects.openai_chat.reasoning_details import MEMBER as DETAILS
@@ -53,23 +53,15 @@ def _prompt(message: Message, path: str, translation: Translation) -> Json:
         role = "system"
         translation.rewrite(f"{path}.role", "the provider does not know the role developer", role)
     wire: Json
-    if (text := _mere_text(message)) is not None:
+    if (text := only_text(message.parts)) is not None:
         wire = {"role": role, "content": text}
     else:
         wire = {"role": role, "content": encode_content(_encode_parts(message.parts, path, translation))}
     return _finish(wire, message, path, translation)
 
 
-def _mere_text(message: Message) -> str | None:
-    """What it says, if that is one text and no more: nearly all messages are."""
-    parts = message.parts
-    if len(parts) == 1 and (part := parts[0]).HasField("text") and is_plain(part):
-        return part.text
-    return None
-
-
 def _assistant(message: Message, path: str, translation: Translation) -> Json:
-    if (text := _mere_text(message)) is not None:
+    if (text := only_text(message.parts)) is not None:
         return _finish({"role": "assistant", "content": text}, message, path, translation)
     quirks = translation.target.provider.kind.chat
     content: list[Json] = []

@@ -10,6 +10,7 @@ import orjson
 from trunkline.errors import InvalidRequestError
 from trunkline.v1 import File, Image, ImageDetail, Media, Part, StateKind, Video
 from trunkline_server.dialects.data_urls import data_url
+from trunkline_server.dialects.fields_set import is_plain
 from trunkline_server.dialects.json_values import Json
 from trunkline_server.dialects.media_types import media_type
 from trunkline_server.dialects.openai_chat.extensions import merge_extensions
@@ -38,11 +39,6 @@ _AUDIO_FORMATS: Final = {
 }
 # https://platform.openai.com/docs/guides/prompt-caching: the lifetimes that a breakpoint may ask for.
 _BREAKPOINT_TTLS: Final = {1800: "30m", 43200: "12h"}
-
-
-def is_plain(part: Part) -> bool:
-    """Whether nothing is set but the content itself."""
-    return len(part.ListFields()) == 1
 
 
 def encode_content(parts: list[Json]) -> Content:

@@ -6,8 +6,9 @@ from typing import Final, NamedTuple
 
 from trunkline.errors import InvalidRequestError
 from trunkline.v1 import Citation, Part, Phase, StateKind, ToolKind
+from trunkline_server.dialects.fields_set import is_plain
 from trunkline_server.dialects.json_values import Json
-from trunkline_server.dialects.openai_responses.content import encode_image, is_for, is_plain, native_object
+from trunkline_server.dialects.openai_responses.content import encode_image, is_for, native_object
 from trunkline_server.dialects.openai_responses.extensions import merge_extensions
 from trunkline_server.dialects.openai_responses.names import DIALECT, IMAGE_CALL
 from trunkline_server.dialects.own_state import is_only_id, is_own

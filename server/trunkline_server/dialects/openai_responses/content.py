@@ -9,6 +9,7 @@ import orjson
 from trunkline.errors import InvalidRequestError
 from trunkline.v1 import File, Image, ImageDetail, Media, Part
 from trunkline_server.dialects.data_urls import data_url
+from trunkline_server.dialects.fields_set import is_plain
 from trunkline_server.dialects.json_values import Json
 from trunkline_server.dialects.media_types import media_type
 from trunkline_server.dialects.openai_responses.extensions import merge_extensions
@@ -36,11 +37,6 @@ def cache_ttl(ttl_s: int, field: str, translation: Translation) -> str:
     if ttl_s not in CACHE_TTLS:
         translation.rewrite(field, "the provider has other lifetimes", found)
     return found
-
-
-def is_plain(part: Part) -> bool:
-    """Whether nothing is set but the content itself."""
-    return len(part.ListFields()) == 1
 
 
 def as_content(parts: list[Json]) -> Content:
